@@ -2,16 +2,18 @@
 
 import http.client
 import re
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from straingauge.errors import TargetError, UsageError
 from straingauge.scaffold.document import Document, Found
+from straingauge.scaffold.server_url import split_url
 
 USUAL_PATHS: Final = (
     "/openapi.json",
@@ -67,6 +69,7 @@ PAGES: Final = (
 _USUAL_MOUNTS: Final = ("/api", "/api/v1", "/v1", "/api/v2", "/rest")
 """Usual paths of applications below the root, for documents that do not name theirs."""
 _SAMPLES: Final = 3
+_LOCKED: Final = (401, 403)
 
 _NAMED: Final = re.compile(
     r"""(?:["']?\b(?:url|specUrl|spec-url|data-url|apiDescriptionUrl|swaggerUrl)["']?\s*[:=]\s*"""
@@ -108,29 +111,38 @@ def fetch(url: str, named: str | None) -> Document:
     """
     url = url.rstrip("/")
     if named is not None and (not named.startswith("/") or Path(named).is_file()):
-        return _of_file(Path(named))
+        return _of_file(Path(named), url)
     if named is not None:
-        content = _get(url + named)
+        status, content = _ask(url + named)
         if content is None:
-            raise _absent(url, named)
-        return _placed(Document.parse(content, url + named), url)
-    refused: UsageError | None = None
+            raise _locked(url + named, status) if status in _LOCKED else _absent(url, named)
+        return _placed(Document.parse(content, url + named, url), url)
+    refused: UsageError | TargetError | None = None
     tried: set[str] = set()
     for place in _places(url):
         if place in tried:
             continue
         tried.add(place)
-        content = _get(place)
+        status, content = _ask(place)
+        if status in _LOCKED:
+            refused = refused or _locked(place, status)
         if content is None or content.lstrip()[:1] in (b"<", b""):
             continue  # a single-page application answers every path with HTML
         try:
-            return _placed(Document.parse(content, place), url)
+            return _placed(Document.parse(content, place, url), url)
         except UsageError as error:
             # What is no OpenAPI document at all is less to report than one of a wrong version.
             refused = refused if refused and "not " not in str(refused) else error
     if refused is not None:
         raise refused
     raise _absent(url, ", ".join(USUAL_PATHS[:6]) + " and other usual paths")
+
+
+def _locked(place: str, status: int) -> TargetError:
+    return TargetError(
+        f"{place} answers {status}: the OpenAPI document may need a log-in",
+        hint="save it to a file as a user who may read it, and name that: --openapi openapi.json",
+    )
 
 
 def _absent(url: str, places: str) -> TargetError:
@@ -147,27 +159,39 @@ def _places(url: str) -> Iterator[str]:
     for page in PAGES:
         content = _get(url + page)
         for name in _NAMED.findall((content or b"").decode("utf-8", errors="replace")):
-            place = urljoin(url + page, name.replace("\\/", "/"))
-            if urlsplit(place).netloc == urlsplit(url).netloc:
-                yield place
+            parts = split_url(name.replace("\\/", "/"), url + page)
+            if parts is not None and parts.netloc == urlsplit(url).netloc:
+                yield parts.geturl()
 
 
 def _placed(document: Document, url: str) -> Document:
-    """Set the base path of a document without servers that belongs to a mounted application.
+    """Set the base path of a document that does not tell it for the service under test.
 
-    Its paths lack the path of the mount, such as /api, and the document lies below that or at the
-    root. A few requests that only read show whether the paths exist at the root or below it.
+    Without servers, its paths may lack the path of a mounted application, such as /api, and the
+    document lies below that or at the root. If all servers are of another host, such as a gateway,
+    the base path there need not be the one here. A few requests that only read show whether the
+    paths exist at the root or below a base path.
     """
     folder = urlsplit(document.source).path.rpartition("/")[0]
-    if document.content.get("servers"):
+    if document.content.get("servers") and not document.is_served_elsewhere:
         return document
-    reads = [each.path for each in document.operations() if _is_plain_read(each)][:_SAMPLES]
-    if not reads or any(_exists(url + path) for path in reads):
+    at_root = replace(document, base_path="")
+    reads = [each.path for each in at_root.operations() if _is_plain_read(each)][:_SAMPLES]
+    prefix = _known_prefix(document)
+    if not reads or (prefix is not None and any(_exists(url + prefix + path) for path in reads)):
         return document
-    for base in dict.fromkeys((folder, *_USUAL_MOUNTS)):
-        if base and all(_exists(url + base + path) for path in reads):
+    for base in dict.fromkeys(("", folder, *_USUAL_MOUNTS)):
+        if base != prefix and all(_exists(url + base + path) for path in reads):
             return replace(document, base_path=base)
     return document
+
+
+def _known_prefix(document: Document) -> str | None:
+    """Return the base path as the document tells it; None if it does not."""
+    try:
+        return document.prefix
+    except UsageError:
+        return None
 
 
 def _is_plain_read(operation: Found) -> bool:
@@ -180,9 +204,9 @@ def _exists(place: str) -> bool:
     return status != 404 and (content or b"").lstrip()[:1] != b"<"
 
 
-def _of_file(path: Path) -> Document:
+def _of_file(path: Path, url: str) -> Document:
     try:
-        return Document.parse(path.read_bytes(), str(path))
+        return Document.parse(path.read_bytes(), str(path), url)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
 
@@ -212,8 +236,15 @@ def _ask(url: str) -> tuple[int, bytes | None]:
             hint="check the port, and whether the URL begins with http:// or https://",
         ) from error
     except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            raise TargetError(
+                f"the certificate at {url} is not trusted: {reason.verify_message}",
+                hint="save the document to a file, such as with curl --insecure, and name that:"
+                " --openapi openapi.json",
+            ) from error
         raise TargetError(
-            f"nothing responds at {url}: {getattr(error, 'reason', error)}",
+            f"nothing responds at {url}: {reason}",
             hint="start the service first, or name a file: --openapi openapi.json",
         ) from error
     if len(content) > MAX_BYTES:

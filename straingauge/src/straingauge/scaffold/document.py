@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Final
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote
 
 from straingauge.errors import UsageError
 from straingauge.json_text import parse_json
+from straingauge.scaffold.server_url import place_of, split_url
 from straingauge.scaffold.yaml_document import parse_yaml
 
 Part = Mapping[str, Any]
@@ -52,7 +53,8 @@ class Document:
     Attributes:
         source: URL or path it was read from.
         content: The parsed JSON.
-        base_path: Prefix of every path if no server is declared.
+        service: URL of the service under test.
+        base_path: Prefix of every path; None leaves it to the servers that the document declares.
         merged: Cache of `flattened`: by identity, each schema and what it became.
         referenced: The same for `resolved`, so that a part has one identity.
         validators: By identity, the properties of a schema and the validator of such schemas.
@@ -60,14 +62,20 @@ class Document:
 
     source: str
     content: Part
-    base_path: str = ""
+    service: str = ""
+    base_path: str | None = None
     merged: dict[int, tuple[Part, Part]] = field(default_factory=dict, repr=False, compare=False)
     referenced: dict[int, tuple[Any, Any]] = field(default_factory=dict, repr=False, compare=False)
     validators: dict[int, tuple[Part, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def parse(cls, text: str | bytes, source: str) -> "Document":
+    def parse(cls, text: str | bytes, source: str, service: str = "") -> "Document":
         """Parse a document.
+
+        Args:
+            text: The document.
+            source: URL or path it was read from.
+            service: URL of the service under test.
 
         Raises:
             UsageError: It is not an OpenAPI document, or of an unsupported version.
@@ -84,7 +92,7 @@ class Document:
             )
         if not as_dict(content.get("paths")):
             raise UsageError(f"{source}: the document has no paths")
-        return cls(source, content)
+        return cls(source, content, service)
 
     @property
     def title(self) -> str:
@@ -123,8 +131,7 @@ class Document:
     def _target(self, reference: str) -> Any:  # noqa: ANN401  any JSON
         """The part at a JSON pointer in a URI fragment (RFC 6901, section 6)."""
         file, _, pointer = reference.partition("#")
-        own_name = PurePosixPath(urlsplit(self.source).path).name
-        if file.removeprefix("./") not in ("", own_name) or (pointer and pointer[0] != "/"):
+        if not self._is_own_file(file) or (pointer and pointer[0] != "/"):
             raise UsageError(f"{self.source}: the reference {reference} cannot be resolved")
         part: Any = self.content
         for step in unquote(pointer).split("/")[1:]:
@@ -137,11 +144,21 @@ class Document:
                 raise UsageError(f"{self.source}: the reference {reference} leads nowhere")
         return part
 
+    def _is_own_file(self, file: str) -> bool:
+        """Return whether a reference names this document, also by its `$self` (OpenAPI 3.2)."""
+        own = str(self.content.get("$self") or "")
+        urls = [url for url in (split_url(self.source), split_url(own, self.source)) if url]
+        names = (name for url in urls for name in (url.geturl(), PurePosixPath(url.path).name))
+        return file.removeprefix("./") in ("", own, *names)
+
     def operations(self) -> Iterator[Found]:
         """Each operation; one with a problem has a content that is empty."""
         for path, item in as_dict(self.content["paths"]).items():
-            if not path.startswith("/"):
+            if path.startswith("x-"):
                 continue  # an extension
+            if not path.startswith("/"):
+                yield Found(path, "any method", {}, 'its path does not begin with "/"')
+                continue
             try:
                 yield from self._of_path(path.partition("#")[0], item)
             except UsageError as error:
@@ -169,13 +186,23 @@ class Document:
 
     @property
     def prefix(self) -> str:
-        """Prefix of every path: the path of the first server whose variables are known.
+        """Prefix of every path: the path of the server that is the service under test.
+
+        If none is, that of the first one whose variables are known.
 
         Raises:
-            UsageError: Each has a variable without a default.
+            UsageError: Each has a variable without a default, or is no URL.
         """
+        if self.base_path is not None:
+            return self.base_path
         servers = as_list(self.content.get("servers"))
-        return self._prefix_of(servers) if servers else self.base_path
+        return self._prefix_of(servers) if servers else ""
+
+    @property
+    def is_served_elsewhere(self) -> bool:
+        """True if the document declares servers, and none is the service under test."""
+        urls = [*self._urls(self.content.get("servers"))]
+        return bool(urls) and not any(map(self._is_own, urls))
 
     def _own_prefix(self, servers: Sequence[Any]) -> str:
         """Prefix of a single operation.
@@ -183,21 +210,32 @@ class Document:
         Raises:
             UsageError: It belongs to another host than the rest of the document.
         """
-        common = {urlsplit(url).netloc for url in self._urls(self.content.get("servers"))} | {""}
-        here = {urlsplit(self.source).netloc} if self.source.startswith("http") else set()
+        common = {place_of(url) for url in self._urls(self.content.get("servers"))}
         own = [*self._urls(servers)]
-        if own and not any(urlsplit(url).netloc in common | here for url in own):
+        if own and not any(self._is_own(url) or place_of(url) in common for url in own):
             raise UsageError(f"it is served by {own[0]}")
         return self._prefix_of(servers)
 
+    def _is_own(self, url: str) -> bool:
+        """Return whether a server is the service under test; one without a host is."""
+        place = place_of(url, self._base)
+        return not place[0] or place in (place_of(self.service), place_of(self._base))
+
+    @property
+    def _base(self) -> str:
+        """The URL that those of servers are relative to."""
+        return self.source if self.source.startswith("http") else "/"
+
     def _prefix_of(self, servers: Sequence[Any]) -> str:
-        for url in self._urls(servers):
-            base = self.source if self.source.startswith("http") else "/"
-            path = urlsplit(urljoin(base, url)).path.rstrip("/")
+        urls = sorted(self._urls(servers), key=lambda url: not self._is_own(url))
+        for parts in (split_url(url, self._base) for url in urls):
+            path = "{" if parts is None else parts.path.rstrip("/")
             if "{" not in path:
                 return path if path.startswith("/") or not path else f"/{path}"
         first = as_dict(next(iter(servers), {})).get("url")
-        raise UsageError(f"{self.source}: the server {first} has a variable without a default")
+        raise UsageError(
+            f"{self.source}: the server {first} has a variable without a default, or is no URL"
+        )
 
     def _urls(self, servers: Any) -> Iterator[str]:  # noqa: ANN401  any JSON
         """URLs of servers, with the defaults of their variables."""

@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
 
 from straingauge.errors import UsageError
 from straingauge.scaffold.document import Document, Part, as_dict, as_list
 from straingauge.scaffold.login_operation import LogInOperation, find_log_in
 from straingauge.scaffold.operation import Operation
+from straingauge.scaffold.server_url import split_url
 from straingauge.scaffold.source import literal, plain
+from straingauge.scaffold.token_url import token_path
 from straingauge.scaffold.values import Source
 
 _ACCOUNT: Final = '''
@@ -29,6 +30,11 @@ _PREFIX: Final = (
     re.compile(r"\b(Token|Bearer|JWT|ApiKey|Api-Key)[\s:]+[<{\[x*]", re.IGNORECASE),
 )
 _PASSWORD: Final = ("API_USERNAME", "API_PASSWORD")
+# Schemes of IANA's registry, and two common ones, whose credentials follow from a challenge, a key
+# or the request itself: a word and a token are none.
+_COMPUTED: Final = frozenset(
+    ("concealed", "digest", "dpop", "gnap", "hoba", "mutual", "negotiate", "oauth", "privatetoken")
+).union(("scram-sha-1", "scram-sha-256", "vapid", "ntlm", "hawk"))
 
 
 @dataclass(slots=True)
@@ -137,13 +143,9 @@ class Authentication:
         kind, how = scheme.get("type"), str(scheme.get("scheme") or "").lower()
         if kind == "oauth2":
             return self._oauth2(scheme, scopes)
-        if (kind, how) == ("http", "basic"):
-            lines = [
-                'name, password = setting("API_USERNAME"), setting("API_PASSWORD")',
-                'user.headers["Authorization"] = basic(name, password)',
-            ]
-            words = "Send an account that all users share (RFC 7617)."
-            return _Part(lines, _PASSWORD, words, (_BASIC_OF,), "Authorization")
+        without_token = _without_token(kind, how)
+        if without_token is not None:
+            return without_token
         is_token = kind in ("http", "openIdConnect")
         if is_token or (kind == "apiKey" and _carries_token(scheme)):
             prefix = _prefix(scheme)
@@ -168,39 +170,16 @@ class Authentication:
             url = as_dict(flows.get(flow)).get("tokenUrl")
             if not isinstance(url, str):
                 continue
-            path = self._own_path(url)
+            posts = {each.path for each in self.made if each.method == "post"}
+            path = token_path(url, self.document, self.url, posts)
             if path is None:
-                host = urlsplit(url).netloc
+                parts = split_url(url)
+                host = parts.netloc if parts is not None else url
                 return _of_setting(
                     "Bearer", f"Send a token of {host}, which is not the service under test."
                 )
             return _of_grant(grant, path, scopes)
         return _of_setting("Bearer")
-
-    def _own_path(self, token_url: str) -> str | None:
-        """Path of a token URL at the service; None if it belongs to another host.
-
-        A relative one is resolved against the base path of the server, as Swagger UI does.
-        """
-        prefix = self.document.prefix
-        parts = urlsplit(token_url)
-        if parts.netloc:
-            servers = as_list(self.document.content.get("servers"))
-            own = {_host(self.url), *(_host(str(as_dict(each).get("url"))) for each in servers)}
-            return parts.path or "/" if _host(token_url) in own else None
-        path = urlsplit(urljoin(f"http://service{prefix}/", token_url)).path
-        posts = {each.path for each in self.made if each.method == "post"}
-        # Some write it without the base path, like the paths of the document.
-        return prefix + path if path not in posts and prefix + path in posts else path
-
-
-def _host(url: str) -> tuple[str | None, int | None]:
-    parts = urlsplit(url)
-    try:
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:
-        port = None
-    return parts.hostname or "", port
 
 
 def _scopes(alternative: Mapping[str, Any]) -> list[str]:
@@ -236,6 +215,22 @@ def _authorize(prefix: str, token: str) -> str:
         return f"user.authorize({token})"
     before = f"{literal(prefix + ' ')} + " if prefix else ""
     return f'user.headers["Authorization"] = {before}{token}'
+
+
+def _without_token(kind: object, how: str) -> _Part | None:
+    """The part for a scheme that sends no token; None for others."""
+    if kind == "mutualTLS":
+        return _Part([], words="Send a client certificate: --client-cert PEM.")
+    if kind == "http" and how in _COMPUTED:
+        return _Part([], unsupported=f"HTTP {how}", rank=9)
+    if (kind, how) != ("http", "basic"):
+        return None
+    lines = [
+        'name, password = setting("API_USERNAME"), setting("API_PASSWORD")',
+        'user.headers["Authorization"] = basic(name, password)',
+    ]
+    words = "Send an account that all users share (RFC 7617)."
+    return _Part(lines, _PASSWORD, words, (_BASIC_OF,), "Authorization")
 
 
 def _of_setting(prefix: str, words: str = "") -> _Part:
@@ -322,10 +317,13 @@ def _of_key(scheme: Part, name: str, count: int) -> _Part:
     value = f"setting({literal(setting)})"
     if place == "query":
         return _Part([], (setting,), "The journeys send the API key in the query.", in_query=sent)
+    if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", sent, re.ASCII):
+        return _Part([], unsupported=f"apiKey {sent!r} in {place}", rank=9)
     if place == "cookie":
-        line = f'user.headers["Cookie"] = {literal(sent + "=")} + {value}'
-        return _Part([line], (setting,), words, header="Cookie")
-    if place == "header" and re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", sent, re.ASCII):
+        # With the cookies that the service sets; a header would replace them.
+        line = f"user.cookies.set({literal(sent)}, {value})"
+        return _Part([line], (setting,), words)
+    if place == "header":
         return _Part([f"user.headers[{literal(sent)}] = {value}"], (setting,), words, header=sent)
     return _Part([], unsupported=f"apiKey in {place}", rank=9)
 
