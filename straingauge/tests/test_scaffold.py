@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from raw_server import answering, serve
 from straingauge.cli import main
-from straingauge.cli.journey_file import from_file
+from straingauge.cli.journey_file import SPECIAL, from_file
 from straingauge.errors import UsageError
 from straingauge.journey import User
 from straingauge.scaffold import Document, Scaffold, scaffold, write
@@ -76,7 +76,7 @@ def test_a_suite_runs_without_edits(bookshelf: str, tmp_path: Path):
     assert result["metrics"]["error_rate_percent"] == 0
     tests = ast.parse((folder / "test_load.py").read_text())
     assert any(isinstance(node, ast.FunctionDef) for node in tests.body)
-    assert (folder / "pytest.ini").read_text() == f"[pytest]\naddopts = --load-host {bookshelf}\n"
+    assert f"\naddopts = --load-host {bookshelf}\n" in (folder / "pytest.ini").read_text()
 
 
 def test_the_example_passes_doctor(bookshelf: str):
@@ -193,6 +193,8 @@ def test_journey_names_are_valid_and_unique():
         'say "hi"',
         "größe",
         "list",
+        "basic",
+        "tearDown",
     )
     paths = {
         f"/{number}": {"get": {"operationId": name, "summary": f'{name} """ \\', "responses": OK}}
@@ -203,7 +205,7 @@ def test_journey_names_are_valid_and_unique():
     functions = [node.name for node in code.body if isinstance(node, ast.FunctionDef)]
     assert len(set(functions)) == len(functions) == len(operation_ids)
     assert all(name.isidentifier() for name in functions)
-    assert not {*functions} & {*dir(builtins), "log_in"}
+    assert not {*functions} & {*dir(builtins), *SPECIAL, "basic"}
     assert len(names(suite)) == len(operation_ids)
 
 
@@ -226,7 +228,13 @@ def test_journey_names_are_valid_and_unique():
             ("API_USERNAME", "API_PASSWORD"),
             'user.post("/token", form=form)',
         ),
-        ({"type": "mutualTLS"}, (), 'fill_in("how a user logs in (the document requires mutualTLS'),
+        ({"type": "mutualTLS"}, (), "Send a client certificate: --client-cert PEM."),
+        ({"type": "http", "scheme": "Digest"}, (), "the document requires HTTP digest"),
+        (
+            {"type": "apiKey", "in": "header", "name": "no header"},
+            (),
+            "fill_in(\"how a user logs in (the document requires apiKey 'no header' in header",
+        ),
     ],
 )
 def test_security_schemes_have_a_log_in(
@@ -336,4 +344,4 @@ def test_no_file_allows_load_on_another_machine():
     """For a service on another machine no file sets --load-host."""
     found = document({"/": {"get": {"responses": OK}}})
     suite = scaffold(found, "http://elsewhere.example", Path("load"), here=False, writes=False)
-    assert "pytest.ini" not in suite.files
+    assert "--load-host" not in "".join(map(str, suite.files.values()))

@@ -8,6 +8,7 @@ import pytest
 from straingauge.cli.journey_file import from_file
 from straingauge.http import Request, Response
 from straingauge.http.models import check_response
+from straingauge.http.site import Site
 from straingauge.journey import User
 from straingauge.scaffold import Document, Scaffold, scaffold
 from straingauge.verdict.thresholds import Thresholds
@@ -44,13 +45,16 @@ def suite_of(paths: object, *, writes: bool = False, **parts: object) -> Scaffol
 
 
 def sent(
-    suite: Scaffold, tmp_path: Path, answers: dict[str, object] | None = None
+    suite: Scaffold,
+    tmp_path: Path,
+    answers: dict[str, object] | None = None,
+    user: User | None = None,
 ) -> dict[str, list[Request]]:
     """Return the requests of the log-in, and of each journey of the mix."""
     file = tmp_path / "journeys.py"
     file.write_text(suite.files["journeys.py"])
     found = from_file(file)
-    user = User(0, dict(found.account(0)) if found.account else {})
+    user = user or User(0, dict(found.account(0)) if found.account else {})
     journeys = [("log_in", found.log_in)] if found.log_in else []
     journeys += [(journey.__name__, journey) for journey, _ in found.journeys.weights]
     return {name: [*_requests(journey(user), answers or {})] for name, journey in journeys}
@@ -135,7 +139,7 @@ def test_parameters_have_their_style(tmp_path: Path):
         given("b", "path", {"x": 1}, style="label"),
         given("q", "query", [1, True]),
         given("r", "query", ["a", "b"], explode=False),
-        given("s", "query", {"x": [1, 2], "y": True}, style="deepObject"),
+        given("s", "query", {"x": [1, 2], "y": {"z": True}}, style="deepObject"),
         given("t", "query", [1, 2], style="pipeDelimited", explode=False),
         given("X-H", "header", {"a": 1}, explode=True),
         given("Accept", "header", "text/x"),
@@ -144,7 +148,7 @@ def test_parameters_have_their_style(tmp_path: Path):
     ]
     suite = suite_of({"/p/{a}/{b}": {"get": {"parameters": parameters, "responses": OK}}})
     (((request,),)) = sent(suite, tmp_path).values()
-    query = "q=1&q=true&r=a%2Cb&s%5Bx%5D=1&s%5Bx%5D=2&s%5By%5D=true&t=1%7C2"
+    query = "q=1&q=true&r=a%2Cb&s%5Bx%5D=1&s%5Bx%5D=2&s%5By%5D%5Bz%5D=true&t=1%7C2"
     assert request.target == f"/p/;a=1;a=2/.x,1?{query}"
     assert request.headers == {"X-H": "a=1", "Cookie": "sid=v"}
 
@@ -153,6 +157,7 @@ def test_parameters_have_their_style(tmp_path: Path):
     ("kind", "content"),
     [
         ("application/vnd.api+json", b'{"name":"text","secret":"text"}'),
+        ("application/json; version=2", b'{"name":"text","secret":"text"}'),
         ("application/x-ndjson", b'{"name":"text","secret":"text"}\n'),
         ("application/x-www-form-urlencoded", b"name=text&secret=text"),
     ],
@@ -162,6 +167,21 @@ def test_bodies_have_their_media_type(tmp_path: Path, kind: str, content: bytes)
     post = {"requestBody": body(ROW, kind), "responses": {"201": {"description": ""}}}
     (((request,),)) = sent(suite_of({"/x": {"post": post}}, writes=True), tmp_path).values()
     assert (request.headers["Content-Type"], request.body) == (kind, content)
+
+
+@pytest.mark.parametrize(
+    ("others", "headers"),
+    [(("text/csv", "application/xml"), {"Accept": "application/json"}), ((), {})],
+)
+def test_a_choice_of_media_types(tmp_path: Path, others: tuple[str, ...], headers: object):
+    """JSON, which is checked, is asked for if a response may be something else."""
+    responses = answer({"type": "array", "items": ROW})
+    responses["200"]["content"] = {**{kind: {} for kind in others}, **responses["200"]["content"]}
+    paths = {"/items": {"get": {"responses": responses}}, "/items/{id}": {"get": {"responses": OK}}}
+    requests = sent(
+        suite_of(paths), tmp_path, {"GET /items": [{"id": 1, "name": "", "secret": ""}]}
+    )
+    assert [each[0].headers for each in requests.values()] == [headers, headers]
 
 
 @pytest.mark.parametrize(
@@ -288,9 +308,12 @@ def test_the_scheme_that_operations_ask_for(tmp_path: Path, monkeypatch: pytest.
             }
         },
     )
-    requests = sent(suite, tmp_path)
-    assert requests["get_a"][0].target == "/a?key=q"
-    assert requests["get_a"][0].headers == {"Cookie": "sid=c"}
+    user, site = User(0), Site.parse("http://localhost:8000")
+    (request,) = sent(suite, tmp_path, user=user)["get_a"]
+    assert request.target == "/a?key=q"
+    assert user.cookie_line(request, site) == b"\r\nCookie: sid=c"
+    user.cookies.keep(b"HTTP/1.1 200 OK\r\nSet-Cookie: own=1\r\n", site, "/a")
+    assert user.cookie_line(request, site) == b"\r\nCookie: sid=c; own=1"
     assert [reason for _, reason in suite.skipped] == ["it asks for another log-in: first"]
 
 

@@ -59,7 +59,9 @@ def _body(kind: str, media: Part, document: Document, where: str) -> tuple[str, 
     unknown = Blank(f"{where} ({kind})")
     if is_json(kind) or name in ("*/*", "application/*"):
         value = given_or_fitting(media, document, where)
-        own = None if name in ("application/json", "*/*", "application/*") else kind
+        # A parameter such as "version=2" may select what the service expects.
+        is_plain = kind.strip().lower() == "application/json" or "*" in name
+        own = None if is_plain else kind
         # null has to be sent as such: the option `json` leaves it out
         return ("content", Source('b"null"'), kind) if value is None else ("json", value, own)
     if name == _FORM:

@@ -27,7 +27,7 @@ _LONGEST_NAME: Final = 60
 _TAKEN: Final = frozenset(dir(builtins)).union(
     ("account", "base64", "endpoints", "fields", "fill_in", "journey", "log_in", "mix", "os"),
     ("setting", "some", "verify", "segment", "quote", "upload", "user", "response", "row", "item"),
-    ("made", "usageerror", "urllib", "nothing_to_send"),
+    ("made", "usageerror", "urllib", "nothing_to_send", "basic", "tear_down", "scenarios"),
 )
 
 
@@ -133,6 +133,8 @@ def _operation(
     made.summary = " ".join(str(words).split())
     made.operation_id = _operation_id(found) if content.get("operationId") else ""
     made.success = success_response(document, content, found.method)
+    if made.success.accept:
+        made.headers["Accept"] = made.success.accept
     made.security = _security(document, content)
     for parameter in parameters_of(content, document):
         _take_parameter(made, parameter, document)
@@ -155,6 +157,8 @@ def _take_parameter(made: Operation, parameter: Part, document: Document) -> Non
     if not is_sent(parameter):
         return
     name, place = str(parameter["name"]), parameter["in"]
+    if place == "path" and name not in PARAMETER.findall(made.path):
+        return  # left over from another path
     value = value_of(parameter, document, f"{name} of {made.name}")
     unknown = isinstance(value, Blank)
     if place == "path":
@@ -186,6 +190,8 @@ def _lists(document: Document) -> Iterator[tuple[str, Part]]:
             for each in parameters_of(found.content, document):
                 _take_parameter(asking, each, document)
             success = success_response(document, found.content, "get")
+            if success.accept:
+                asking.headers["Accept"] = success.accept
             rows = rows_of(document, success)
         except UsageError:
             continue  # `operations` reports it

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -65,9 +65,10 @@ def in_query(parameter: Part, value: object) -> dict[str, Any]:
         explode = bool(parameter.get("explode", style == "form"))
     if content and parameter["in"] == "query":
         return {name: json.dumps(value) if is_json(next(iter(content))) else _items(value)}
-    if isinstance(value, dict) and (explode or style == "deepObject"):
-        before, after = (f"{name}[", "]") if style == "deepObject" else ("", "")
-        return {f"{before}{key}{after}": _items(item) for key, item in value.items()}
+    if isinstance(value, dict) and style == "deepObject":
+        return dict(_nested(name, value))
+    if isinstance(value, dict) and explode:
+        return {key: _items(item) for key, item in value.items()}
     if explode:
         return {name: _items(value)}
     return {name: _SEPARATORS.get(style, ",").join(_flat(value, explode=False))}
@@ -134,6 +135,19 @@ def _flat(value: object, *, explode: bool) -> list[str]:
             return [f"{_text(key)}={_text(item)}" for key, item in value.items()]
         return [_text(each) for pair in value.items() for each in pair]
     return [_text(value)]
+
+
+def _nested(name: str, value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the properties of an object and of those in it, as `name[outer][inner]`.
+
+    OpenAPI leaves the inner ones open; servers that read this style read them so.
+    """
+    for key, item in value.items():
+        inner = f"{name}[{key}]"
+        if isinstance(item, dict):
+            yield from _nested(inner, item)
+        else:
+            yield inner, _items(item)
 
 
 def _items(value: object) -> Any:  # noqa: ANN401  a value of `params`

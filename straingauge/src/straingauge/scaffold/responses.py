@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from straingauge.scaffold.document import Document, Part, as_dict, as_list
-from straingauge.scaffold.media import is_endless, json_schema
+from straingauge.scaffold.media import is_endless, is_json, json_schema
 from straingauge.scaffold.schema import flattened, object_type
 
 ANY_SUCCESS: Final = range(200, 300)
@@ -23,12 +23,14 @@ class SuccessResponse:
         fields: Required fields of their JSON, or of each of its rows.
         schema: Schema of the first JSON among them; empty if there is none.
         endless: Whether one is a stream of events.
+        accept: Media type to ask for, where a response may be JSON or something else; else empty.
     """
 
     expect: Sequence[int] = ANY_SUCCESS
     fields: Sequence[str] = ()
     schema: Part = field(default_factory=dict)
     endless: bool = False
+    accept: str = ""
 
 
 def success_response(document: Document, content: Part, method: str) -> SuccessResponse:
@@ -53,7 +55,14 @@ def success_response(document: Document, content: Part, method: str) -> SuccessR
         () if method == "head" else common[:_MOST_FIELDS],
         next((schema for schema in schemas if schema), {}),
         any(map(is_endless, contents)),
+        next(filter(None, map(_asked_for, contents)), ""),
     )
+
+
+def _asked_for(content: Part) -> str:
+    """The JSON type of a response that may have another type, too; else empty."""
+    kinds = [kind for kind in content if is_json(kind)]
+    return kinds[0] if kinds and len(kinds) < len(content) else ""
 
 
 def _statuses(known: Sequence[str]) -> Sequence[int]:
