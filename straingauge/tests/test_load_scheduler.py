@@ -40,6 +40,33 @@ def scheduler(stock: type, dist: str, workers: int) -> LoadScheduler:
     return LoadScheduler(stock(config), coordinator, workers)
 
 
+@pytest.mark.parametrize(
+    ("second", "found"),
+    [
+        ([*reversed(COLLECTION)], "test 1: gw0 has a.py::A::x; gw1 has c.py::load"),
+        (COLLECTION[:-1], "test 6: gw0 has c.py::load; gw1 has nothing"),
+        ([*COLLECTION, "d.py::x"], "test 7: gw0 has nothing; gw1 has d.py::x"),
+    ],
+)
+def test_processes_must_collect_the_same_tests(second: list[str], found: str):
+    """If processes collect different tests, none runs, and the first difference is reported."""
+    scheduling, workers = scheduler(LoadScheduling, "load", 2), [Worker("gw0"), Worker("gw1")]
+    reports: list[pytest.CollectReport] = []
+
+    def collect(*, report: pytest.CollectReport) -> None:
+        reports.append(report)
+
+    scheduling.config.hook = SimpleNamespace(pytest_collectreport=collect)
+    for worker, collection in zip(workers, (COLLECTION, second), strict=True):
+        scheduling.add_node(worker)
+        scheduling.add_node_collection(worker, collection)
+    scheduling.schedule()
+    (report,) = reports
+    assert (report.outcome, report.nodeid, found in str(report.longrepr)) == ("failed", "gw1", True)
+    assert [worker.tests for worker in workers] == [[], []]
+    assert scheduling.tests_finished
+
+
 def assigned(stock: type, dist: str) -> tuple[LoadScheduler, list[Worker]]:
     """Distribute the tests over two workers."""
     scheduling, workers = scheduler(stock, dist, 2), [Worker("gw0"), Worker("gw1")]

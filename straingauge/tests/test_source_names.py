@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from straingauge.pytest_plugin.source_names import SourceNames
+from straingauge.pytest_plugin.source_names import SourceNames, folder_of_tests
 
 SOURCE = """
 import subprocess
@@ -62,3 +62,22 @@ def test_computed_names(tmp_path: Path, name: str):
     """If a name is computed, any may be right."""
     (tmp_path / "test_it.py").write_text(f"def test_it(load): load.run({name}, look, s)\n")
     assert SourceNames.below(tmp_path).has_test("anything")
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "project", "folder"),
+    [
+        ("/p/load/a/thresholds.toml", None, "/p/load/a"),
+        ("/p/load/a/thresholds.toml", "/elsewhere", "/p/load/a"),
+        ("/p/load/thresholds.toml", "/p", "/p/load"),
+        ("/p/load/b/../thresholds.toml", "/p", "/p/load"),
+        ("/p/limits/thresholds.toml", "/p", "/p"),
+        ("/thresholds.toml", "/p", "/p"),
+        ("/p/limits/thresholds.toml", None, "/p/load/a"),
+        ("/p/limits/thresholds.toml", "/elsewhere", "/p/load/a"),
+    ],
+)
+def test_the_folder_of_tests(thresholds: str, project: str | None, folder: str):
+    """Names are looked for next to the tests or in their project, wherever pytest's root is."""
+    root = None if project is None else Path(project)
+    assert folder_of_tests(Path(thresholds), Path("/p/load/a/test_it.py"), root) == Path(folder)

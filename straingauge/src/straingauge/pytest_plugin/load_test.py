@@ -23,7 +23,6 @@ one schedule from one start instant, and all but one of them leave the test. The
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -36,7 +35,7 @@ from straingauge.observe import COOLDOWN_S
 from straingauge.pytest_plugin.follow_ups import follow_ups
 from straingauge.pytest_plugin.load_items import endpoints, is_load_test, parameters, test_name
 from straingauge.pytest_plugin.options import option, wanted
-from straingauge.pytest_plugin.source_names import SourceNames
+from straingauge.pytest_plugin.source_names import SourceNames, folder_of_tests
 from straingauge.pytest_plugin.span_receiver import span_receiver
 from straingauge.pytest_plugin.worker_context import WorkerContext
 from straingauge.report.junit import junit_properties
@@ -318,18 +317,14 @@ class LoadTest:
         tests = [each for each in item.session.items if is_load_test(each)]
         names = {test_name(each) for each in tests} | parameters(tests)
         declared = endpoints(mark for each in tests for mark in each.iter_markers("load"))
-        source = SourceNames.below(self._folder(file), tuple(item.config.getini("norecursedirs")))
+        project = item.config.rootpath if item.config.inipath is not None else None
+        folder = folder_of_tests(file, item.path, project)
+        source = SourceNames.below(folder, tuple(item.config.getini("norecursedirs")))
         thresholds.check_names(
             tests={name, LOCUST, *names, *filter(source.has_test, thresholds.tests)},
             endpoints=declared and {*declared, *filter(source.has_endpoint, thresholds.endpoints)},
         )
         return thresholds
-
-    def _folder(self, thresholds: Path) -> Path:
-        """Return the folder of all tests that a threshold file is for."""
-        is_beside = self._item.path.is_relative_to(thresholds.parent)
-        root = self._item.config.rootpath
-        return thresholds.parent if is_beside and thresholds.is_relative_to(root) else root
 
 
 def _require_no_event_loop(item: pytest.Item) -> None:

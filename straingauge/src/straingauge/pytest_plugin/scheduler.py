@@ -1,7 +1,10 @@
 """Distribution of tests over xdist workers: load tests to all of them, others to one each."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
+
+import pytest
 
 from straingauge.workers import Coordinator
 
@@ -125,12 +128,37 @@ class LoadScheduler:
             return
         waiting = [node for node in self._pending if node not in self._started]
         first = not self._started
+        if first and not self._is_same_collection():
+            return
         for number, node in enumerate(waiting):
             if first:
                 self._pending[node] = self._share(self._collections[node], number, len(waiting))
             self._started.add(node)
             node.send_runtest_some(self._pending[node])
             node.shutdown()
+
+    def _is_same_collection(self) -> bool:
+        """Return whether all workers have collected the same tests; report those that have not.
+
+        Tests are assigned by their numbers, so others would not run, and load tests would wait for
+        each other.
+        """
+        (leader, expected), *others = self._collections.items()
+        differing = [(node, own) for node, own in others if own != expected]
+        for node, own in differing:
+            names = leader.gateway.id, node.gateway.id
+            pairs = zip_longest(expected, own, fillvalue="nothing")
+            number, pair = next((n, p) for n, p in enumerate(pairs, 1) if p[0] != p[1])
+            found = "; ".join(f"{name} has {item}" for name, item in zip(names, pair, strict=True))
+            text = (
+                f"{names[1]} has collected other tests than {names[0]}, or in another order.\n"
+                f"The first difference is test {number}: {found}.\n"
+                "With -n each process collects the tests itself: make names and order of the tests"
+                " the same in each (no sets, random or current values in parameters)."
+            )
+            report = pytest.CollectReport(names[1], "failed", text, [])
+            self.config.hook.pytest_collectreport(report=report)
+        return not differing
 
     def _share(self, collection: Sequence[str], number: int, of: int) -> list[int]:
         together = self._coordinator.load_tests

@@ -85,6 +85,22 @@ class SourceNames:
             self.tests.add(_ANY if computed else pattern or _NONE)
 
 
+def folder_of_tests(thresholds: Path, test_file: Path, project: Path | None) -> Path:
+    """Return the folder of all tests that a threshold file is for.
+
+    Args:
+        thresholds: The threshold file.
+        test_file: The file of one of the tests.
+        project: Root of the project, by pytest's configuration file. Without one it is None:
+            pytest's root may then be any folder, such as "/", which is not read as a whole.
+    """
+    own, folder = test_file.parent, Path(os.path.normpath(thresholds.parent))
+    root = project or own
+    if own == folder or (own.is_relative_to(folder) and folder.is_relative_to(root)):
+        return folder
+    return root if own.is_relative_to(root) else own
+
+
 def _pattern(node: ast.AST) -> str | None:
     """Return a pattern that a string of the source matches; None for anything else."""
     if isinstance(node, ast.Constant):
