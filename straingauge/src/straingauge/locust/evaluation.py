@@ -48,6 +48,7 @@ class LiveEvaluator:
         self._live_result: Result | None = None
         self._next_live_s = 0.0
         self._printed = True
+        self._exit_code: int | None = None
         self.finished_run: FinishedRun | None = None
 
     def start_run(self) -> None:
@@ -94,17 +95,25 @@ class LiveEvaluator:
         self._observer = None
         finished = self.finished_run = self._builder.finish(snapshot)
         self._printed = not print_verdict
-        self._environment.process_exit_code = finished.exit_code
+        # A code that the load test itself has set stands, unless the verdict has one.
+        code, own = self._environment.process_exit_code, finished.exit_code
+        self._environment.process_exit_code = own if code == self._exit_code else own or code
+        self._exit_code = self._environment.process_exit_code
         if self._environment.web_ui is not None:
             self.print_verdict()
         return finished
 
     def print_verdict(self) -> None:
-        """Print the last verdict once; in a headless run, after Locust's own tables."""
+        """Print the last verdict once; in a headless run, after Locust's own tables.
+
+        With ``--json``, standard output has Locust's JSON alone.
+        """
         if self.finished_run is not None and not self._printed:
             self._printed = True
-            sys.stdout.write(self.finished_run.verdict_table)
-            sys.stdout.flush()
+            as_json = getattr(self._environment.parsed_options, "json", False)
+            stream = sys.stderr if as_json else sys.stdout
+            stream.write(self.finished_run.verdict_table)
+            stream.flush()
 
 
 def _run_in_thread(build: Callable[[], Result]) -> Result:

@@ -14,7 +14,7 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import MasterRunner, WorkerRunner
 
-from straingauge.errors import StraingaugeError
+from straingauge.errors import StraingaugeError, UsageError
 from straingauge.http.tls import tls_context
 from straingauge.locust.deduplication import DeduplicatingFilter
 from straingauge.locust.distributed.master import MasterRole
@@ -22,6 +22,8 @@ from straingauge.locust.distributed.messages import LOAD_END, RESET_STATS, SETUP
 from straingauge.locust.distributed.worker import WorkerRole
 from straingauge.locust.options import (
     add_options,
+    allowed_hosts,
+    cooldown_s,
     get_locustfile,
     get_options,
     get_results_folder,
@@ -29,6 +31,7 @@ from straingauge.locust.options import (
     observer_factory,
     read_thresholds,
     require_resources,
+    taken_options,
 )
 from straingauge.locust.port_in_use import explain_port_in_use
 from straingauge.locust.result_builder import ResultBuilder
@@ -40,11 +43,28 @@ from straingauge.locust.web import add_page
 from straingauge.verdict import Thresholds
 from straingauge.workers.fingerprint import fingerprint_folder, fingerprint_modules
 
+logger = logging.getLogger(__name__)
+
 _sessions: WeakKeyDictionary[Environment, Session] = WeakKeyDictionary()
 _initialised = Event()
 
 events.init_command_line_parser.add_listener(add_options)
 explain_port_in_use()
+
+
+@events.quitting.add_listener
+def _keep_exit_code(environment: Environment, **_: object) -> None:
+    """Let no listener of a locustfile turn the exit code of a verdict into that of a success.
+
+    Locust calls listeners to this event in reverse order, so this one comes last.
+    """
+    session = _sessions.get(environment)
+    if session is None or environment.process_exit_code:
+        return
+    if session.finished_run is not None:
+        environment.process_exit_code = session.finished_run.exit_code
+    elif session.master is not None and session.master.has_refused:
+        environment.process_exit_code = UsageError.exit_code
 
 
 def get_session(environment: Environment) -> Session:
@@ -139,7 +159,9 @@ def _main_session(environment: Environment) -> Session:
     master = None
     if isinstance(environment.runner, MasterRunner):  # first, because workers may register now
         master = MasterRole(environment, fingerprint_folder(get_locustfile(environment).parent))
-    allowed = get_options(environment).allow_host
+    allowed = allowed_hosts(environment)
+    for option in taken_options(environment):
+        logger.warning("%s belongs to the locustfile here; straingauge ignores it", option)
     require_resources(environment)
     tls_context(http_settings(environment))
     builder = ResultBuilder(
@@ -153,7 +175,7 @@ def _main_session(environment: Environment) -> Session:
         make_observer=observer_factory(environment, gevent.get_hub().threadpool.apply),
         allowed_hosts=allowed,
         master=master,
-        cooldown_s=get_options(environment).cooldown,
+        cooldown_s=cooldown_s(environment),
         abort_dead_s=get_options(environment).load_abort_dead,
     )
 
@@ -165,7 +187,7 @@ def _worker_session(environment: Environment, runner: WorkerRunner) -> Session:
         environment,
         ResultBuilder(environment, Thresholds.read(None), get_results_folder(environment), name),
         make_observer=observer_factory(environment, gevent.get_hub().threadpool.apply),
-        allowed_hosts=get_options(environment).allow_host,
+        allowed_hosts=allowed_hosts(environment),
         modules=fingerprint_modules(),
     )
 

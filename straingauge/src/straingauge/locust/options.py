@@ -11,7 +11,9 @@
                         `straingauge.setting_options`.
 --cooldown S            Seconds to observe the service after the load. [default: 1]
 
-Exit codes:
+An option without "load-" that a locustfile adds under the same name is the locustfile's own.
+
+Exit codes, unless a locustfile sets another one than 0 (`environment.process_exit_code`):
     0  thresholds passed, or a warning
     1  critical threshold crossed; also an error of Locust itself, such as a port in use
     2  usage or configuration error: host not allowed, worker with another version of the load test,
@@ -26,6 +28,7 @@ from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
+from typing import Final
 
 from configargparse import ArgumentParser
 from locust.env import Environment
@@ -40,9 +43,21 @@ from straingauge.target.service_locator import http_settings_for, metric_names_f
 from straingauge.time_text import time_argument
 from straingauge.verdict import Thresholds, thresholds_file
 
+_YIELDING: Final[Mapping[str, object]] = {
+    "--allow-host": [],
+    "--database-url": "",
+    "--server-pid": None,
+    "--cooldown": COOLDOWN_S,
+}
+"""Options that a locustfile may have as well, with their defaults."""
+
 
 def add_options(parser: ArgumentParser) -> None:
-    """Add the options to Locust's command line; none of them appears in its web UI."""
+    """Add the options to Locust's command line; none of them appears in its web UI.
+
+    An option that a locustfile adds under the name of one of them takes its place: see
+    `taken_options`.
+    """
     parser.add_argument(
         "--load-results",
         metavar="DIR",
@@ -75,6 +90,7 @@ def add_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--allow-host",
+        dest=_destination("--allow-host"),
         metavar="HOST",
         action="append",
         default=[],
@@ -83,6 +99,7 @@ def add_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--database-url",
+        dest=_destination("--database-url"),
         metavar="URL",
         default="",
         include_in_web_ui=False,
@@ -91,6 +108,7 @@ def add_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--server-pid",
+        dest=_destination("--server-pid"),
         metavar="PID",
         type=_process_id,
         default=None,
@@ -99,6 +117,7 @@ def add_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--cooldown",
+        dest=_destination("--cooldown"),
         metavar="S",
         type=_seconds,
         default=COOLDOWN_S,
@@ -118,6 +137,33 @@ def add_options(parser: ArgumentParser) -> None:
                 else {"action": "store_true"}
             ),
         )
+    parser.set_defaults(**{_destination(name): value for name, value in _YIELDING.items()})
+    # Listeners of a locustfile add theirs after this one, to the parser or to groups of it.
+    for each in (parser, *parser._action_groups):  # noqa: SLF001  groups have a copy of the setting
+        each.conflict_handler = "resolve"
+
+
+def taken_options(environment: Environment) -> list[str]:
+    """Return the options that a locustfile has under the same names."""
+    given = vars(get_options(environment))
+    return [name for name in _YIELDING if name.removeprefix("--").replace("-", "_") in given]
+
+
+def allowed_hosts(environment: Environment) -> tuple[str, ...]:
+    """Return the hosts other than this machine that may be put under load."""
+    options = environment.parsed_options
+    return () if options is None else tuple(getattr(options, _destination("--allow-host")))
+
+
+def cooldown_s(environment: Environment) -> float:
+    """Return the time for which the service is observed after the load."""
+    seconds: float = getattr(get_options(environment), _destination("--cooldown"))
+    return seconds
+
+
+def _destination(name: str) -> str:
+    """Name of a value that options of other listeners do not have."""
+    return f"straingauge_{name.removeprefix('--').replace('-', '_')}"
 
 
 def _seconds(text: str) -> float:
@@ -217,13 +263,14 @@ def observer_factory(
     The database URL is removed from the options, which a master sends to its workers, because it
     contains a password.
     """
-    options = get_options(environment)
-    database_url, options.database_url = options.database_url, ""
+    options, name = get_options(environment), _destination("--database-url")
+    database_url = getattr(options, name)
+    setattr(options, name, "")
     return partial(
         Observer,
         names=metric_names_for(get_locustfile(environment)),
         database_url=database_url or os.environ.get("DATABASE_URL"),
-        server_pid=options.server_pid,
+        server_pid=getattr(options, _destination("--server-pid")),
         offload=offload,
         http=http_settings(environment),
     )

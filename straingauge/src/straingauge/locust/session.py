@@ -30,7 +30,7 @@ from straingauge.locust.distributed.messages import LOAD_END, RESET_STATS, SETUP
 from straingauge.locust.distributed.process_stats import ProcessStats
 from straingauge.locust.distributed.worker import WorkerRole
 from straingauge.locust.evaluation import LiveEvaluator, MakeObserver
-from straingauge.locust.options import sends_traceparent
+from straingauge.locust.options import allowed_hosts, sends_traceparent
 from straingauge.locust.result_builder import FinishedRun, ResultBuilder, RunSnapshot
 from straingauge.locust.run_outcome import RunOutcome
 from straingauge.locust.target import require_host
@@ -99,8 +99,7 @@ class Session:
     @property
     def allowed_hosts(self) -> tuple[str, ...]:
         """Hosts other than this machine that may be put under load; a worker adds its master's."""
-        options = self._environment.parsed_options
-        given = options.allow_host if options is not None else ()
+        given = allowed_hosts(self._environment)
         return tuple(dict.fromkeys((*self._allowed_hosts, *given)))
 
     def create_user(self, account: Account | None, settings: HttpSettings) -> User:

@@ -12,7 +12,6 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import HEARTBEAT_INTERVAL, STATE_MISSING, MasterRunner
 
-from straingauge.errors import UsageError
 from straingauge.locust.distributed.messages import (
     FINAL_REPORT,
     FINAL_REPORT_RECEIVED,
@@ -46,11 +45,13 @@ class MasterRole:
 
     Attributes:
         workers: The workers of the current run.
+        has_refused: A worker was refused, as its files differ.
     """
 
     def __init__(self, environment: Environment, modules: Fingerprints) -> None:
         assert isinstance(environment.runner, MasterRunner)
         self.workers = WorkerRegistry()
+        self.has_refused = False
         self._environment = environment
         self._runner = environment.runner
         self._modules = modules
@@ -122,8 +123,7 @@ class MasterRole:
             self.workers.register(worker, name, self.alive, now_ns)
         elif self.workers.refuse(name, refused):
             logger.error("%s was refused: %s", name, refused)
-            if self._environment.process_exit_code is None:
-                self._environment.process_exit_code = UsageError.exit_code
+            self.has_refused = True
         joins_run = self.workers.is_running and refused is None
         answer = {
             "sent_ns": msg.data["sent_ns"],
