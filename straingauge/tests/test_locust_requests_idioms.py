@@ -179,6 +179,26 @@ def test_a_response_is_true_if_it_is_ok(caller: Locust):
     assert outcome.record["main GET /x"]["requests"] == 1
 
 
+def test_a_closed_client_opens_a_connection(caller: Locust):
+    """`client.close` ends the user's connections, and the next call opens one."""
+    with serve(answering()) as server:
+        outcome = caller.call(
+            server.url, 'client.get("/x"); client.get("/x"); client.close(); client.get("/x")'
+        )
+    assert outcome.value is None
+    assert outcome.totals["connections"] == 2
+
+
+def test_links_of_a_response(caller: Locust):
+    """`response.links` has the header Link by relation, as in `requests`."""
+    header = 'Link: </x?page=2>; rel="next", </x?page=9>; rel="last"\r\n'
+    with serve(answering(headers=header)) as server:
+        outcome = caller.call(server.url, 'return client.get("/x").links["next"]["url"]')
+    with serve(answering()) as server:
+        without = caller.call(server.url, 'return client.get("/x").links')
+    assert (outcome.value, without.value) == ("/x?page=2", {})
+
+
 @pytest.mark.parametrize(
     "location",
     [

@@ -47,6 +47,7 @@ class Client(SessionSettings):
 
     Attributes:
         request_name: name of plain calls without their own; see `rename_request`.
+        close: closes the connections, so that the next call opens one.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Client(SessionSettings):
         owner.journey_user.site = _site_of(self._base, settings) if host else None
         self._origins: dict[str, Origin] = {}
         self.request_name: str | None = None
+        self.close = connections.close
 
     @property
     def base_url(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final, Self, TypeAlias
 
 from locust.exception import CatchResponseError, LocustError, ResponseError
 from requests.cookies import RequestsCookieJar
+from requests.utils import parse_header_links
 
 from straingauge.http import (
     ErrorKind,
@@ -101,6 +102,12 @@ class LocustResponse(Response):
     def is_redirect(self) -> bool:
         """The response leads elsewhere, and was not followed."""
         return self.status in REDIRECTS and "location" in self.headers
+
+    @property
+    def links(self) -> dict[str, dict[str, str]]:
+        """The links of the header Link by their relation, such as "next" (RFC 8288)."""
+        found = parse_header_links(self.headers.get("link", ""))
+        return {each.get("rel") or each["url"]: each for each in found}
 
     @property
     def cookies(self) -> RequestsCookieJar:
