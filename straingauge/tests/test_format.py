@@ -242,6 +242,22 @@ def test_a_folder_and_a_summary_stand_for_their_results(tmp_path: Path):
         read_all([tmp_path / "empty"])
 
 
+def test_a_session_can_be_moved(tmp_path: Path):
+    """Results in several folders are found after all were moved; a lost one is named."""
+    folder = tmp_path / "before"
+    judged = [(whole(name=name), write(whole(name=name), folder / name)) for name in "ab"]
+    summary = write_session(judged, folder / "a")
+    after = (tmp_path / "after").absolute()
+    folder.rename(after)
+    moved = [after / path.relative_to(folder) for _, path in judged]
+    summary = after / summary.relative_to(folder)
+    assert [path for _, path in read_all([summary, *moved])] == moved
+    moved[1].unlink()
+    with pytest.raises(UsageError, match=r"its result .* is not there") as caught:
+        read_all([summary])
+    assert "together with its results" in str(caught.value.hint)
+
+
 def test_a_damaged_file_in_a_folder_is_skipped(tmp_path: Path):
     """One bad file among the results of a folder is named and skipped; alone it is an error."""
     path = write(whole(name="a"), tmp_path)

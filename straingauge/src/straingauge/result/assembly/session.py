@@ -1,5 +1,6 @@
 """Summarize a session of several load tests: its grade, each test's, and the first failure."""
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -90,4 +91,8 @@ def _reasons(result: Result) -> list[str]:
 
 
 def _file_name(path: Path, folder: Path) -> str:
-    return path.name if path.parent.resolve() == folder.resolve() else str(path.resolve())
+    """Name a result by its path from the summary, so that both can be moved together."""
+    try:
+        return os.path.relpath(path.resolve(), folder.resolve())
+    except ValueError:  # on another drive of Windows
+        return str(path.resolve())

@@ -1,6 +1,7 @@
 """Read result files, with a helpful error for any other file."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -147,10 +148,21 @@ def _in_folder(
 
 def _expand(path: Path) -> Iterator[Path]:
     if "session_version" in _loaded(path):
-        tests = read_session(path)["tests"]
-        yield from (path.parent / test["file"] for test in tests if test["file"])
+        for test in read_session(path)["tests"]:
+            if test["file"]:
+                yield _beside(path, test["file"])
     else:
         yield path
+
+
+def _beside(summary: Path, name: str) -> Path:
+    found = Path(os.path.normpath(summary.parent / name))
+    if not found.exists():
+        raise UsageError(
+            f"{summary}: its result {found} is not there",
+            hint="move a summary together with its results, or name the results themselves",
+        )
+    return found
 
 
 def _loaded(path: Path) -> dict[str, Any]:
