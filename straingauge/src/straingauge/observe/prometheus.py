@@ -89,8 +89,14 @@ class MetricsClient:
         if status != 200:
             self.unavailable = f"GET {self._path} returned status {status}"
             return None
+        text = body.decode("utf-8", "replace")
+        found = parse(text)
+        if not found and not all(line[:1] in ("", "#") for line in text.splitlines()):
+            # The page of a single-page application, or JSON.
+            self.unavailable = f"GET {self._path} returned no metrics in the format of Prometheus"
+            return None
         self.unavailable = None
-        return parse(body.decode("utf-8", "replace"))
+        return found
 
     def _get(self, path: str) -> tuple[int, str | None, bytes]:
         self._connection.request("GET", path)
