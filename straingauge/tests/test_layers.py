@@ -40,6 +40,7 @@ FREE_FOR_ALL = {
     "git",
     "json_text",
     "number_text",
+    "plain_text",
     "process_start",
     "redaction",
     "secret_source",

@@ -105,6 +105,20 @@ def test_requests_with_different_tokens_are_one_endpoint():
     assert {each.detail for each in series.examples} == {"status 401: password=***"}
 
 
+def test_names_and_examples_have_no_control_characters():
+    """Characters that a terminal would obey are shown as "?" in all reports."""
+    recorder = Recorder()
+    detail = "status 500: \x1b[31mred\x1b]0;title\x07\x00 \x9b2J \u202ertl\ttab\nline"
+    failure = RequestFailed(ErrorKind.BAD_STATUS, detail)
+    recorder.endpoint_sink("main", "GET /\x1b[2J\x07", 0).add_failure(0, 1, 2, 3, failure)
+    recorder.transaction_sink("main", "buy\r")
+    record = recorder.snapshot()
+    ((key, series),) = record.series.items()
+    assert key == ("main", "GET /?[2J?")
+    assert series.examples[0].detail == "status 500: ?[31mred?]0;title?? ?2J ?rtl\ttab\nline"
+    assert [*record.transactions] == [("main", "buy?")]
+
+
 def test_errors_have_no_secrets():
     """The message and the hint of an error never have a secret."""
     error = UsageError("http://anna:hunter2@localhost is wrong", "try http://anna:hunter2@other")

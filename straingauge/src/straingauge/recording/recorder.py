@@ -10,6 +10,7 @@ from straingauge.histogram import Ints, bucket_of
 from straingauge.http import ErrorKind, RawHeaders, RequestFailed, StreamReader
 from straingauge.http.traceparent import TraceIds
 from straingauge.http.websocket import WebSocket
+from straingauge.plain_text import without_controls
 from straingauge.recording.endpoint_names import OTHER, EndpointNames
 from straingauge.recording.error_codes import (
     KIND_SHIFT,
@@ -244,7 +245,8 @@ class EndpointRecorder:
         self, kind: str, detail: str, status: int, request_id: str, trace_id: str = ""
     ) -> None:
         if sum(each.kind == kind for each in self._series.examples) < EXAMPLES_PER_KIND:
-            example = Example(time.time(), kind, redact(detail), status, request_id, trace_id)
+            shown = without_controls(redact(detail))
+            example = Example(time.time(), kind, shown, status, request_id, trace_id)
             self._series.add_examples([example])
 
 
@@ -283,10 +285,10 @@ class Recorder:
         Args:
             phase: "setup", "warmup", "main" or "verify".
             endpoint: The name of the endpoint; beyond `MAX_ENDPOINTS` names, all share `OTHER`.
-                Secrets in it are hidden.
+                Secrets in it are hidden, and control characters replaced.
             origin_ns: The start of the phase, second 0 of its timeline.
         """
-        name = self.names.fold(redact(endpoint))
+        name = self.names.fold(without_controls(redact(endpoint)))
         if name == OTHER and phase in self._others:
             return self._others[phase]
         series = self._record.series.setdefault((phase, name), Series())
@@ -298,7 +300,7 @@ class Recorder:
 
     def transaction_sink(self, phase: str, name: str) -> TransactionRecorder:
         """Return a recorder for the transactions of a name in a phase; see `endpoint_sink`."""
-        key = phase, self._transaction_names.fold(redact(name))
+        key = phase, self._transaction_names.fold(without_controls(redact(name)))
         if key not in self._transactions:
             series = self._record.transactions.setdefault(key, TransactionSeries())
             self._transactions[key] = TransactionRecorder(series)
