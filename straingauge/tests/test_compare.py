@@ -1,4 +1,5 @@
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,24 @@ def test_different_conditions_are_refused(changes: dict[str, Any], message: str)
         compare(simulate(1), simulate(2, **changes))
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("http://localhost:8000", "http://127.0.0.1:8001", None),
+        ("http://[::1]:8000", "http://app.localhost", None),
+        ("http://localhost", "http://192.0.2.1", "target was localhost and is 192.0.2.1"),
+    ],
+)
+def test_targets_are_compared_by_their_host(before: str, after: str, message: str | None):
+    """All names of loopback are one target, at any port; another host is another one."""
+    runs = [
+        simulate(seed, configuration={"users": 4, "target": target})
+        for seed, target in enumerate((before, after))
+    ]
+    with pytest.raises(UsageError, match=message) if message else nullcontext():
+        compare(*runs)
+
+
 def test_usable_cpus_are_compared_where_both_results_have_them():
     """Another affinity or quota of the generator is another machine; older results have none."""
     machines = [{"environment": {"machine": MACHINE | {"usable_cpus": n}}} for n in (1, 2)]
@@ -268,6 +287,15 @@ class TestCommand:
         done = CliRunner().invoke(main, ["compare", *files, "--markdown"])
         assert "| GET /a p50 ms |" in done.stdout.partition("<details>")[0]
         assert (tmp_path / "summary.md").read_text() == done.stdout
+
+    def test_an_unwritable_summary_changes_no_exit_code(
+        self, files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        """A job summary that cannot be written is a warning, and changes nothing else."""
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "no" / "folder"))
+        done = CliRunner().invoke(main, ["compare", *files])
+        assert done.exit_code == 1
+        assert "::warning title=job summary::not written: " in done.stderr
 
     @pytest.mark.parametrize("content", ["", '{"schema_version": 1, "na', "[]", "{}"])
     def test_refuses_a_damaged_file(self, files: tuple[str, str], tmp_path: Path, content: str):

@@ -90,7 +90,8 @@ def show(comparison: "Comparison", *, as_markdown: bool, as_json: bool) -> None:
         click.echo(in_markdown(comparison), nl=False)
     else:
         click.echo(table(comparison, **standard_output()), nl=False)
-    append_summary(in_markdown(comparison))
+    for line in append_summary(in_markdown(comparison)):
+        click.echo(line, err=True)
 
 
 def failures(comparison: "Comparison", fail_on: "list[FailOn]") -> bool:

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from straingauge.http.own_address import is_loopback
+
 Result = Mapping[str, Any]
 
 _SETTINGS: Final = (
@@ -74,12 +76,13 @@ def _settings(old: Result, new: Result) -> Iterator[str]:
 
 
 def _host(target: object) -> str | None:
-    """Return the host of a URL; the text itself if it is none."""
+    """Return the host of a URL, one for all names of loopback; the text itself if it is none."""
     text = str(target or "")
     try:
-        return urlsplit(text).hostname
+        host = urlsplit(text).hostname
     except ValueError:
         return text
+    return "localhost" if host and is_loopback(host) else host
 
 
 def _machines(old: Result, new: Result) -> Iterator[str]:

@@ -34,25 +34,27 @@ def write_github(
         Annotations, as lines to print; empty outside of GitHub Actions.
     """
     results = [without_secrets(result) for result in results]
-    lines: list[str] = []
-    try:
-        append_summary(markdown(results), environment)
-    except OSError as error:
-        lines.append(_command("warning", "job summary", f"not written: {error}"))
+    lines = append_summary(markdown(results), environment)
     if environment.get("GITHUB_ACTIONS") == "true":
         lines += _annotations(results)
     return lines
 
 
-def append_summary(text: str, environment: Mapping[str, str] = os.environ) -> None:
+def append_summary(text: str, environment: Mapping[str, str] = os.environ) -> list[str]:
     """Append Markdown to the job's summary, if there is one.
 
-    Raises:
-        OSError: It is not writable.
+    Returns:
+        A warning to print if it cannot be written; usually none.
     """
-    if summary := environment.get("GITHUB_STEP_SUMMARY"):
+    summary = environment.get("GITHUB_STEP_SUMMARY")
+    if not summary:
+        return []
+    try:
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(text)
+    except OSError as error:
+        return [_command("warning", "job summary", f"not written: {error}")]
+    return []
 
 
 def _annotations(results: Sequence[Result]) -> Iterator[str]:
