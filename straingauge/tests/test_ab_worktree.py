@@ -139,3 +139,26 @@ def test_a_base_with_other_dependencies_gets_its_environment(
     assert command[0] == python
     assert Path(command[command.index("-r") + 1]).read_text() == "a==2\n"
     assert os.path.getsize(command[command.index("-c") + 1]) == 0  # noqa: PTH202
+
+
+def test_dependencies_that_are_not_read_are_named(tmp_path: Path):
+    """If files that are not read may declare other dependencies, a line names them."""
+    current, base = tmp_path / "current", tmp_path / "base"
+    for folder in (current, base):
+        (folder / "requirements").mkdir(parents=True)
+        (folder / "requirements" / "base.txt").write_text("a==1\n")
+        (folder / "straingauge.toml").write_text("service.command = ['serve']\n")
+    tree = Tree("0" * 40, tmp_path, base, base / "straingauge.toml", current)
+    service = StackConfig.from_file(current / "straingauge.toml")
+    told: list[str] = []
+    python_of(tree, service, told.append)
+    assert told == []
+    (base / "requirements" / "base.txt").write_text("a==2\n")
+    (current / "environment.yml").write_text("dependencies: [a]\n")
+    assert python_of(tree, service, told.append) == str(service.python)
+    (line,) = told
+    assert line.startswith("environment.yml, requirements/base.txt may declare other dependencies")
+    (base / "requirements.txt").write_text("a==1\n")
+    (current / "requirements.txt").write_text("a==1\n")
+    python_of(tree, service, told.append)
+    assert told == [line]

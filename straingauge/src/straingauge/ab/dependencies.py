@@ -18,6 +18,11 @@ from straingauge.json_text import parse_json
 from straingauge.text_file import read_text, read_toml
 
 _LOCK_FILES: Final = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Pipfile.lock")
+# Files of other tools, and of projects whose requirements depend on where the service runs.
+_NOT_READ: Final = (
+    *("requirements/*.txt", "requirements/*.in", "requirements*.txt", "requirements*.in"),
+    *("setup.py", "environment.yml", "environment.yaml", "conda-lock.yml", "pixi.lock"),
+)
 _INCLUDE: Final = re.compile(r"(-r|--requirement|-c|--constraint)(?:\s+|=|(?<=-[rc]))(\S+)")
 _OWN_PROJECT: Final = re.compile(r"(?:-e\s*|--editable[ =]\s*)?\.(?:/|\[|$)")
 _NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*")
@@ -59,6 +64,24 @@ def dependencies(folder: Path, root: Path) -> Dependencies:
         if each == root:
             break
     return Dependencies()
+
+
+def unread_differences(folder: Path, other: Path) -> list[str]:
+    """Return files of two folders that may declare dependencies, are not read, and differ."""
+    names = {
+        str(path.relative_to(each))
+        for each in (folder, other)
+        for pattern in _NOT_READ
+        for path in each.glob(pattern)
+    }
+    return sorted(name for name in names if _content(folder / name) != _content(other / name))
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def _up_to(folder: Path, root: Path) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from straingauge.ab.dependencies import dependencies
+from straingauge.ab.dependencies import dependencies, unread_differences
 from straingauge.errors import TargetError, UsageError
 from straingauge.git import git, without_repository
 from straingauge.target.config import StackConfig
@@ -170,6 +170,12 @@ def python_of(tree: Tree, ours: StackConfig, tell: Callable[[str], None]) -> str
     folder = tree.config_path.parent
     wanted = dependencies(folder, tree.root)
     if wanted == dependencies(ours.folder, tree.repository):
+        unread = [] if wanted else unread_differences(folder, ours.folder)
+        if unread:
+            tell(
+                f"{', '.join(unread)} may declare other dependencies, and is not read: it runs"
+                " with the packages of the working tree; name what it needs in requirements.txt"
+            )
         return str(ours.python)
     tell("its dependencies differ: creating an environment")
     environment = tree.folder / "venv"
