@@ -109,10 +109,10 @@ class Project:
         command += ["--cooldown", "0"]
         return self._popen([*command, *options], self.path)
 
-    def worker(self, folder: Path, port: int) -> "subprocess.Popen[str]":
+    def worker(self, folder: Path, port: int, *options: str) -> "subprocess.Popen[str]":
         """Start a worker with the files of a folder."""
         command = [sys.executable, "-m", "locust", "--worker", "--master-port", str(port)]
-        return self._popen(command, folder)
+        return self._popen([*command, *options], folder)
 
     def _popen(self, command: list[str], folder: Path) -> "subprocess.Popen[str]":
         run = subprocess.Popen(

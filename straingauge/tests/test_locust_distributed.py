@@ -63,6 +63,19 @@ def test_late_workers_and_workers_with_other_files(locust_folder: Project, tmp_p
     assert max(connected_s[0], 1) < connected_s[1]
 
 
+def test_a_worker_without_files(locust_folder: Project, tmp_path: Path):
+    """With `-f -` a worker gets its locustfile from its master, whatever it is called there."""
+    port, empty = free_port(), tmp_path / "empty"
+    empty.mkdir()
+    master = locust_folder.start(READER, "--master", *master_at(port), "--expect-workers", "1")
+    worker = locust_folder.worker(empty, port, "-f", "-")
+    locust_folder.wait(master, lambda served: served.total() > 10)
+    master.send_signal(signal.SIGTERM)
+    exit_ = wait_for_exit(master)
+    assert (wait_for_exit(worker).code, exit_.code) == (0, 0), exit_.output
+    assert locust_folder.result()["metrics"]["total_requests"] == locust_folder.served().total()
+
+
 def test_second_master_on_a_port(locust_folder: Project):
     """A second master on a port prints one line and ends; the first goes on."""
     port = free_port()

@@ -70,7 +70,7 @@ def from_paths(paths: Sequence[str]) -> JourneyFile:
     for path in paths:
         if not path.startswith("/"):
             raise UsageError(f'--get {path!r}: a path begins with "/"', hint="--get /health")
-    endpoints = [f"GET {path.partition('?')[0]}" for path in paths]
+    endpoints = [f"GET {path.partition('#')[0].partition('?')[0]}" for path in paths]
     counts = Counter(paths)  # a path that is named twice is requested twice as often
     weights = ((_getting(path), count) for path, count in counts.items())
     return JourneyFile(mix(*weights), endpoints=endpoints)
