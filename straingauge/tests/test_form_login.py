@@ -9,7 +9,6 @@ import pytest
 from straingauge.errors import TargetError
 from straingauge.http import Request, RequestFailed, Response, check_response
 from straingauge.http.html_page import parse_page
-from straingauge.http.redirects import follow_up
 from straingauge.http.site import Site
 from straingauge.journey import (
     Execution,
@@ -20,6 +19,7 @@ from straingauge.journey import (
     form_request,
     log_in_by_form,
 )
+from straingauge.journey.redirect import follow_up
 
 SITE = Site.parse("https://app.example", "/app")
 ACCOUNT = {"username": "ada", "password": "pw"}
@@ -64,7 +64,8 @@ class Client:
             failure = check_response(response)
             following: Request | None = None
             if failure is not None:
-                following, failure = follow_up(response, failure, SITE, 5)
+                site = Site.parse(step.origin) if step.origin else SITE
+                following, failure = follow_up(self.user, response, failure, site, lambda _: None)
             if failure is not None:
                 step = execution.fail(failure)
             else:
@@ -73,17 +74,18 @@ class Client:
 
     def answer_to(self, request: Request) -> Response:
         """Let the service answer, and keep its cookies."""
-        line = self.user.cookie_line(request, SITE).decode().removeprefix("\r\nCookie: ")
+        site = Site.parse(request.origin) if request.origin else SITE
+        line = self.user.cookie_line(request, site).decode().removeprefix("\r\nCookie: ")
         cookies = dict(each.split("=", 1) for each in line.split("; ") if each)
         target = request.target if request.from_root else "/app" + request.target
         body = request.body.decode() if isinstance(request.body, bytes) else ""
-        path = target.removeprefix("/app").partition("?")[0]
+        path = (request.origin or "") + target.removeprefix("/app").partition("?")[0]
         call = Call(request.method, path, dict(request.headers), dict(parse_qsl(body)), cookies)
         self.calls.append(call)
         status, text, headers = self.service(call)
         head = "".join(f"\r\n{name}: {value}" for name, value in headers.items())
         response = Response(request, status, f"HTTP/1.1 {status} X{head}".encode(), text.encode())
-        self.user.keep_cookies(response, SITE)
+        self.user.keep_cookies(response, site)
         return response
 
 
@@ -152,6 +154,44 @@ def test_the_conventions_of_frameworks(service: Service):
     assert {"username": "ada", "password": "pw", "stay": "1", "go": "1"}.items() <= posted.items()
 
 
+def single_sign_on(call: Call) -> Answer:
+    """The log-in of another host, which leads back with a code."""
+    there = "https://id.example"
+    if call.path == "/login":
+        return 302, "", {"Location": f"{there}/auth?x=1", "Set-Cookie": "csrftoken=app; Path=/"}
+    if call.path == f"{there}/auth" and call.method == "GET":
+        return 200, form(action="?form"), {"Set-Cookie": "csrftoken=id; Path=/auth"}
+    if call.path == f"{there}/auth":
+        known = call.headers.get("X-CSRFToken") == "id" and call.cookies == {"csrftoken": "id"}
+        came = call.headers.get("Referer") == f"{there}/auth?x=1"
+        back = {"Location": "https://app.example/app/home?code=1"}
+        return (302, "", back) if known and came else (403, "", {})
+    return (200, "welcome", {}) if call.cookies == {"csrftoken": "app"} else (401, "", {})
+
+
+def test_a_log_in_at_another_host():
+    """The form of another host is sent there with its own token, and leads back to the target."""
+    client = Client(single_sign_on)
+    assert client.log_in().text == "welcome"
+    assert [each.path for each in client.calls] == [
+        *("/login", "https://id.example/auth", "https://id.example/auth", "/home")
+    ]
+    assert client.calls[2].form["password"] == "pw"
+
+
+def test_another_host_receives_a_form_without_the_token_of_its_page():
+    """A form for another host has the page's origin, but neither its path nor its token."""
+    user = User(0)
+    user.site = SITE
+    user.cookies.set("csrftoken", "secret")
+    page = Response(user.get("/list"), 200, b"", form(action="http://b.example/in").encode())
+    request = form_request(user, page, ACCOUNT)
+    assert request.origin == "http://b.example"
+    assert request.name == "POST http://b.example/in"
+    assert request.headers["Referer"] == "https://app.example/"
+    assert "X-CSRFToken" not in request.headers
+
+
 def refusing(**changes: object) -> Service:
     """A service that answers the form with something else."""
 
@@ -169,13 +209,13 @@ def refusing(**changes: object) -> Service:
         (refusing(answer=form()), "POST /login: the log-in form came back"),
         (refusing(answer=form("<p role=alert>Wrong <b>password</b></p>")), "back: Wrong password"),
         (refusing(page="<p>Sign in with SSO"), "the page has no form with username, password"),
-        (refusing(page=form(action="http://sso.example/x")), "another host: http://sso.example"),
+        (refusing(page=form(action="http://[::1/x")), "is sent to 'http://[::1/x'"),
         (refusing(page=form(action="javascript:go()")), "is sent to 'javascript:go()'"),
         (lambda _: (200, json.dumps({"a": 1}), {}), "the page has no form with"),
     ],
 )
 def test_a_failed_log_in_is_told_apart(service: Service, message: str):
-    """A missing form, one that comes back with its message, and one for another host are named."""
+    """A missing form, one that comes back with its message, and one for no URL are named."""
     with pytest.raises(JourneyError) as caught:
         Client(service).log_in()
     assert isinstance(caught.value.__cause__, TargetError)

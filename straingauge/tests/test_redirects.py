@@ -1,13 +1,30 @@
 """Redirects (RFC 9110, section 15.4), without a network."""
 
 import pytest
+from straingauge.errors import UsageError
 from straingauge.http import ErrorKind, Request, RequestFailed, Response, check_response
-from straingauge.http.redirects import follow_up, redirect_of
+from straingauge.http.redirects import redirect_of
+from straingauge.http.settings import HttpSettings
 from straingauge.http.site import Site
 from straingauge.journey import User
+from straingauge.journey.redirect import follow_up
 
 UUID = "8b7e2a30-0a5b-4c1f-9d3e-5f6a7b8c9d0e"
 SITE = Site.parse("http://app.example:8000", "/base")
+OTHER = Site.parse("http://id.example")
+
+
+def find(origin: str) -> None:
+    """Allow one other host."""
+    if origin != OTHER.origin:
+        raise UsageError(f"{origin} is not allowed", hint="allow it")
+
+
+def user_of(**settings: object) -> User:
+    """A user of the target with three redirects at most."""
+    user = User(0, settings=HttpSettings(max_redirects=3, **settings))  # type: ignore[arg-type]
+    user.site = SITE
+    return user
 
 
 def response_to(request: Request, status: int, location: str) -> Response:
@@ -21,7 +38,7 @@ def next_of(request: Request, status: int, location: str) -> Request:
     response = response_to(request, status, location)
     failure = check_response(response)
     assert failure is not None
-    following, failure = follow_up(response, failure, SITE, 3)
+    following, failure = follow_up(user_of(), response, failure, SITE, find)
     assert failure is None
     assert following is not None
     return following
@@ -81,9 +98,9 @@ def test_locations_are_resolved(location: str, target: str, name: str):
 @pytest.mark.parametrize(
     ("location", "message"),
     [
-        ("http://other.example/", "to another origin: http://other.example"),
-        ("https://app.example:8000/", "to another origin: https://app.example:8000"),
-        ("http://app.example/", "to another origin: http://app.example"),
+        ("http://other.example/", "another origin, http://other.example: http://other.example is"),
+        ("https://app.example:8000/", "to another origin, https://app.example:8000"),
+        ("http://app.example/", "to another origin, http://app.example"),
         ("ftp://app.example/", "it is not http"),
         ("http://[::1/", "redirected to"),
         ("http://app.example:99999/", "redirected to"),
@@ -91,11 +108,11 @@ def test_locations_are_resolved(location: str, target: str, name: str):
     ],
 )
 def test_a_redirect_elsewhere_is_an_error_of_its_own(location: str, message: str):
-    """A redirect that leaves the target, or leads nowhere, is a failure of the kind "redirect"."""
+    """A redirect to a host without permission, or to nowhere, is a failure of kind "redirect"."""
     response = response_to(followed(), 302, location)
     failure = check_response(response)
     assert failure is not None
-    following, found = follow_up(response, failure, SITE, 3)
+    following, found = follow_up(user_of(), response, failure, SITE, find)
     assert following is None
     assert found is not None
     assert found.kind is ErrorKind.REDIRECT
@@ -128,6 +145,37 @@ def test_another_origin_receives_no_credentials():
     assert {"Authorization", "X-API-Key", "cookie"} <= same.headers.keys()
 
 
+def test_a_redirect_over_another_host_and_back():
+    """The other host receives no credential and shows in the name; the target has them again."""
+    user = user_of(headers=(("X-Key", "k"), ("Accept", "text/html")))
+    user.authorize("t")
+    there = response_to(
+        user.post("/in", content=b"a=1", follow_redirects=True), 302, "http://id.example/auth/17?a=1"
+    )
+    failure = check_response(there)
+    assert failure is not None
+    request, failure = follow_up(user, there, failure, SITE, find)
+    assert (request is not None, failure) == (True, None)
+    assert request is not None
+    assert (request.origin, request.target) == ("http://id.example", "/auth/17?a=1")
+    assert request.name == "GET http://id.example/auth/{id}"
+    assert dict(request.headers) == {"Accept": "text/html"}
+    within, _ = follow_up(user, response_to(request, 302, "b"), RequestFailed("x", ""), OTHER, find)
+    assert within is not None
+    assert (within.origin, within.target) == ("http://id.example", "/auth/b")
+    back, _ = follow_up(
+        user,
+        response_to(within, 302, "http://app.example:8000/base/home?code=1"),
+        RequestFailed("x", ""),
+        OTHER,
+        find,
+    )
+    assert back is not None
+    assert (back.origin, back.target, back.name) == (None, "/base/home?code=1", "GET /home")
+    assert {"Authorization": "Bearer t", "X-Key": "k"}.items() <= dict(back.headers).items()
+    assert back.from_root
+
+
 def test_redirects_are_followed_only_when_asked():
     """Without `follow_redirects`, and if its status is expected, a redirect is not followed."""
     user = User(0)
@@ -135,7 +183,7 @@ def test_redirects_are_followed_only_when_asked():
     failure = check_response(response)
     assert failure is not None
     assert failure.kind is ErrorKind.BAD_STATUS
-    assert follow_up(response, failure, SITE, 3) == (None, failure)
+    assert follow_up(user, response, failure, SITE, find) == (None, failure)
     user.follow_redirects = True
     assert user.get("/a").follow_redirects
     assert not user.get("/a", follow_redirects=False).follow_redirects

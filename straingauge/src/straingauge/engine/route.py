@@ -2,12 +2,15 @@
 
 import ssl
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Final, Self
 
+from straingauge.errors import StraingaugeError, TargetError, UsageError
 from straingauge.http.address import Address, resolve
 from straingauge.http.settings import HttpSettings
 from straingauge.http.site import Site
 from straingauge.http.tls import alpn_protocols, tls_context
+
+_MAX_KEPT: Final = 64  # a service may redirect to a new host each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Route:
 
 
 class Routes:
-    """The routes of a run: to its target, and to other origins that journeys name.
+    """The routes of a run: to its target, and to other origins that journeys and redirects name.
 
     Args:
         target: The route to the target.
@@ -61,8 +64,9 @@ class Routes:
         self.target = target
         self._settings = settings or HttpSettings()
         self._allowed_hosts = allowed_hosts
-        self._others: dict[str, Route] = {}
+        self._others: dict[str, Route | StraingaugeError] = {}
         self._http1: dict[str | None, Route] = {}
+        self._contexts: dict[tuple[str, ...], ssl.SSLContext] = {}
 
     def find(self, origin: str | None) -> Route:
         """Return the route to an origin, resolved once; to the target if it is None.
@@ -75,10 +79,29 @@ class Routes:
             return self.target
         found = self._others.get(origin)
         if found is None:
-            settings = self._settings.for_other_host(origin)
-            address = resolve(origin, self._allowed_hosts, settings)
-            found = self._others[origin] = Route.to(address)
+            if len(self._others) >= _MAX_KEPT:
+                known = self._others.items()
+                self._others = {at: each for at, each in known if isinstance(each, Route)}
+            found = self._others[origin] = self._look_up(origin)
+        if isinstance(found, StraingaugeError):
+            raise found.with_traceback(None)
         return found
+
+    def _look_up(self, origin: str) -> Route | StraingaugeError:
+        """Return the route to an origin, or why there is none: names are looked up once."""
+        settings = self._settings.for_other_host(origin)
+        try:
+            address = resolve(origin, self._allowed_hosts, settings)
+        except (UsageError, TargetError) as error:
+            return error
+        return Route.to(address, self._shared_context(settings) if address.tls else None)
+
+    def _shared_context(self, settings: HttpSettings) -> ssl.SSLContext:
+        """Return the context of TLS for other origins: making one takes 20 ms and a megabyte."""
+        offered = tuple(alpn_protocols(settings))
+        if offered not in self._contexts:
+            self._contexts[offered] = tls_context(settings)
+        return self._contexts[offered]
 
     def find_http1(self, origin: str | None) -> Route:
         """Return the route over HTTP/1.1, such as for WebSockets; see `find`."""
@@ -87,5 +110,7 @@ class Routes:
             return route
         if origin not in self._http1:
             settings = replace(route.address.settings, http2=None)
-            self._http1[origin] = Route.to(replace(route.address, settings=settings))
+            address = replace(route.address, settings=settings)
+            context = self._shared_context(settings) if address.tls else None
+            self._http1[origin] = Route.to(address, context)
         return self._http1[origin]

@@ -17,9 +17,9 @@ from straingauge.http import Request, RequestFailed, Response, StreamResponse, c
 from straingauge.http.address import connect_timeout_failure
 from straingauge.http.cookies import sets_cookies
 from straingauge.http.exchange import timeout_failure
-from straingauge.http.redirects import follow_up
 from straingauge.http.websocket import SocketStep
 from straingauge.journey import Execution, JourneyError, Step, User
+from straingauge.journey.redirect import follow_up
 
 _NONE_PARKED: Final[dict[str | None, AnyConnection]] = {}
 
@@ -94,8 +94,8 @@ class VirtualUser(JourneyRunner):
             self.user.keep_cookies(response, self._route.site)
         redirected: Request | None = None
         if failure is not None:
-            site, most = self._route.site, self.user.max_redirects
-            redirected, failure = follow_up(response, failure, site, most)
+            site, find = self._route.site, self._context.routes.find
+            redirected, failure = follow_up(self.user, response, failure, site, find)
         try:
             if failure is None:
                 self._sink.add(

@@ -23,7 +23,7 @@ class Cookie:
     Attributes:
         name: its name.
         value: its value.
-        domain: the host that it is sent to; empty for the first one that its user sends to.
+        domain: the host that it is sent to; empty for that of the target, see `CookieJar.home`.
         is_host_only: hosts below the domain do not receive it.
         path: the path below which it is sent.
         is_secure: it is sent over TLS only, or to this machine.

@@ -35,12 +35,15 @@ class CookieJar:
     though none for ``uk``. SameSite has no meaning here, as there are no pages of other sites.
 
     Attributes:
+        home: host of cookies that are set without a domain; empty for the first host that the user
+            sends a request to.
         refused: why the last cookies were not kept, for messages; at most five.
     """
 
-    __slots__ = ("_cookies", "_lines", "_saved", "refused")
+    __slots__ = ("_cookies", "_lines", "_saved", "home", "refused")
 
-    def __init__(self) -> None:
+    def __init__(self, home: str = "") -> None:
+        self.home = home
         self._cookies: dict[_Key, Cookie] = {}
         self._lines: dict[tuple[str, bool, str], tuple[bytes, float]] = {}
         self._saved: dict[_Key, Cookie] = {}
@@ -53,9 +56,23 @@ class CookieJar:
         """All cookies, in the order in which they were first set."""
         return iter(list(self._cookies.values()))
 
-    def get(self, name: str, default: str | None = None) -> str | None:
-        """Return the value of the cookie of this name; of several, that of the last one set."""
-        found = [each.value for each in self._cookies.values() if each.name == name]
+    def get(
+        self, name: str, default: str | None = None, *, site: Site | None = None
+    ) -> str | None:
+        """Return the value of the cookie of this name; of several, that of the last one set.
+
+        Args:
+            name: its name.
+            default: what to return if there is none.
+            site: only of cookies that are sent there, below any path; None for those of all hosts.
+        """
+        if site is not None:
+            self._bind(self.home or site.host)
+        found = [
+            each.value
+            for each in self._cookies.values()
+            if each.name == name and (site is None or each.matches(site, each.path))
+        ]
         return found[-1] if found else default
 
     def set(
@@ -74,7 +91,7 @@ class CookieJar:
             name: its name.
             value: its value.
             domain: host that it is sent to, with all hosts below it if it begins with a "."; by
-                default the first host that the user sends a request to from now on.
+                default that of the target.
             path: path below which it is sent.
             secure: send it over TLS only, or to this machine.
             expires_s: instant of `time.time` from which on it is not sent; None for never.
@@ -177,7 +194,7 @@ class CookieJar:
 
     def _matching(self, site: Site, path: str) -> list[Cookie]:
         """Return the cookies for a request, those of longer paths first (section 5.4)."""
-        self._bind(site.host)
+        self._bind(self.home or site.host)
         now_s = time.time()
         found = [each for each in self if each.matches(site, path) and not each.is_expired(now_s)]
         return sorted(found, key=lambda each: -len(each.path))

@@ -29,7 +29,8 @@ class Redirect(NamedTuple):
     """The request that a redirect asks for, and its site.
 
     Attributes:
-        request: the next request; its target begins at the root of the host.
+        request: the next request; its target begins at the root of the host. Its name and origin
+            are those of the request before.
         site: where to send it, without a base path.
     """
 
@@ -82,7 +83,6 @@ def redirect_of(response: Response, site: Site, max_redirects: int) -> Redirect 
         before,
         method=method,
         target=path + (f"?{encode_path(parts.query)}" if parts.query else ""),
-        name=f"{method} {path_pattern(path, site.base_path)}",
         headers=headers,
         body=before.body if has_body else None,
         encoded=None,
@@ -90,35 +90,6 @@ def redirect_of(response: Response, site: Site, max_redirects: int) -> Redirect 
         redirects=before.redirects + 1,
     )
     return Redirect(request, after)
-
-
-def follow_up(
-    response: Response, failure: RequestFailed, site: Site, max_redirects: int
-) -> tuple[Request | None, RequestFailed | None]:
-    """Return the request that follows a redirect within the target, or the failure to count.
-
-    Args:
-        response: a response with a status that its request does not expect.
-        failure: what is wrong with it, if it is not followed.
-        site: the target.
-        max_redirects: redirects that may follow one another.
-
-    Returns:
-        The next request and None; or None and the failure, of kind "redirect" for a redirect that
-        cannot be followed or leads to another origin than the target's.
-    """
-    if not response.request.follow_redirects:
-        return None, failure
-    try:
-        redirect = redirect_of(response, site, max_redirects)
-    except RequestFailed as refusal:
-        return None, refusal
-    if redirect is None:
-        return None, failure
-    if redirect.site.origin != site.origin:
-        detail = f"redirected from {site.origin} to another origin: {redirect.site.origin}"
-        return None, RequestFailed(ErrorKind.REDIRECT, detail, response)
-    return redirect.request, None
 
 
 def _method(method: str, status: int) -> str:

@@ -1,16 +1,15 @@
 """Forms in journeys: filled in and sent as a browser does, with tokens against CSRF."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final, Unpack
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urljoin
 
 from straingauge.errors import TargetError
 from straingauge.http import Request, Response
 from straingauge.http.html_page import Form, Page, parse_page
 from straingauge.http.query import encode_path
 from straingauge.http.redirects import path_pattern
-from straingauge.http.site import Site
+from straingauge.http.site import Site, split_url
 from straingauge.journey.user import Options, User
 
 _FIELDS: Final = (
@@ -54,6 +53,8 @@ def csrf_token(page: Response) -> str:
 def csrf_headers(user: User, page: Response | None = None) -> dict[str, str]:
     """Return the header that repeats the token against CSRF, for requests without a form.
 
+    It is that of the target, or of the other host that the page is from.
+
     Args:
         user: its cookies may have the token, as in Django (`csrftoken`) and Angular (`XSRF-TOKEN`).
         page: a page that may have it in a meta tag, as in Rails (`csrf-token`).
@@ -61,8 +62,10 @@ def csrf_headers(user: User, page: Response | None = None) -> dict[str, str]:
     Returns:
         The header, such as X-CSRFToken; empty if neither has a token.
     """
+    origin = page.request.origin if page is not None else None
+    site = user.site if origin is None else Site.parse(origin)
     for cookie, header in _HEADERS.items():
-        if user.has_cookies and (value := user.cookies.get(cookie)):
+        if user.has_cookies and (value := user.cookies.get(cookie, site=site)):
             return {header: unquote(value)}
     meta = parse_page(page.text).meta if page is not None else {}
     return next(({"X-CSRF-Token": meta[name]} for name in _META if meta.get(name)), {})
@@ -79,7 +82,8 @@ def form_request(
     """Fill in a form of a page, and return the request that sends it.
 
     Hidden fields, among them tokens against CSRF, are sent as the page has them. The request has
-    the headers Origin and Referer, which Django asks for, and that of `csrf_headers`.
+    the headers Origin and Referer, which Django asks for, and that of `csrf_headers`. A form may be
+    sent to another host, which must be this machine or allowed.
 
     Args:
         user: the user.
@@ -97,40 +101,46 @@ def form_request(
     if site is None:
         raise TargetError(f"{page.request.name}: the page belongs to no load")
     here = url_of(page, site)
-    url = urlsplit(urljoin(urljoin(here, parsed.base), found.action or here))
     try:
-        target_site = Site.parse(url.geturl())
+        action = urljoin(urljoin(here, parsed.base), found.action or here)
+        receiver, target = split_url(action)
     except ValueError as error:
         raise TargetError(f"the form at {here} is sent to {found.action!r}: {error}") from error
-    if target_site.origin != site.origin:
-        raise TargetError(
-            f"the form at {here} is sent to another host: {target_site.origin}",
-            hint="load goes to the target alone; log in with an account of the service itself",
-        )
     if found.encoding != "application/x-www-form-urlencoded":
         raise TargetError(f"the form at {here} is sent as {found.encoding}, which is not supported")
-    path, filled = encode_path(url.path or "/"), found.filled(list(fields.items()))
+    path, _, query = encode_path(target).partition("?")
+    filled = found.filled(list(fields.items()))
     if found.method == "POST":
         options["form"] = filled
-        path += f"?{encode_path(url.query)}" if url.query else ""
+        path += f"?{query}" if query else ""
     else:
         options["params"] = filled
-    options.setdefault("name", f"{found.method} {path_pattern(url.path or '/', site.base_path)}")
-    own = options.get("headers") or {}
+    shown = path.partition("?")[0]
+    is_own = receiver.origin == site.origin
+    place = path_pattern(shown, site.base_path if is_own else "")
+    options.setdefault("name", f"{found.method} {'' if is_own else receiver.origin}{place}")
+    sender = Site.parse(here)
+    stays = sender.origin == receiver.origin
     options["headers"] = {
-        "Origin": site.origin,
-        "Referer": here,
-        **csrf_headers(user, page),
-        **own,
+        "Origin": sender.origin,
+        # No other host learns the path (Referrer Policy, the default of browsers), nor the token.
+        "Referer": here if stays else f"{sender.origin}/",
+        **(csrf_headers(user, page) if stays else {}),
+        **(options.get("headers") or {}),
     }
-    request = user.request(found.method, path, **options)
-    return replace(request, from_root=True)
+    return user.request(found.method, receiver.origin + path, **options)
 
 
 def url_of(page: Response, site: Site) -> str:
-    """Return the URL of a page."""
+    """Return the URL of a page.
+
+    Args:
+        page: the page.
+        site: the target.
+    """
     request = page.request
-    return site.origin + ("" if request.from_root else site.base_path) + request.target
+    base_path = "" if request.from_root else site.base_path
+    return (request.origin or site.origin) + base_path + request.target
 
 
 def has_form(page: Response, fields: Mapping[str, str]) -> bool:

@@ -64,7 +64,6 @@ class User:
         headers: headers of each of its requests.
         max_redirects: redirects that may follow one another.
         cookie_mode: how long cookies are kept.
-        site: the target; None outside of a load.
         account: the data it started with, as text; empty without data.
         observer: counts the transactions of the user; None outside of a load.
         open_transactions: the transactions that the user is in, the innermost last.
@@ -72,8 +71,8 @@ class User:
 
     __slots__ = (
         *("_auth", "_follows_redirects", "_jar", "_params", "_plain", "_plain_headers", "_random"),
-        *("account", "cookie_mode", "data", "has_cookies", "headers", "index", "max_redirects"),
-        *("observer", "open_transactions", "site"),
+        *("_site", "account", "cookie_mode", "data", "has_cookies", "headers", "index"),
+        *("max_redirects", "observer", "open_transactions"),
     )
 
     def __init__(
@@ -92,7 +91,7 @@ class User:
         self.max_redirects = settings.max_redirects or MAX_REDIRECTS
         self.cookie_mode: CookieMode = settings.cookies or "per-user"
         self._params: tuple[tuple[str, str], ...] = ()
-        self.site: Site | None = None
+        self._site: Site | None = None
         self.has_cookies = False
         self._jar: CookieJar | None = None
         self._random: random.Random | None = None  # 2.5 kB, and many users never need it
@@ -114,8 +113,19 @@ class User:
     def cookies(self) -> CookieJar:
         """Its cookies: those that services have set, and those that journeys set."""
         if self._jar is None:
-            self._jar, self.has_cookies = CookieJar(), True
+            self._jar, self.has_cookies = CookieJar(self._site.host if self._site else ""), True
         return self._jar
+
+    @property
+    def site(self) -> Site | None:
+        """The target; None outside of a load."""
+        return self._site
+
+    @site.setter
+    def site(self, site: Site | None) -> None:
+        self._site = site
+        if self._jar is not None:
+            self._jar.home = site.host if site else ""
 
     @property
     def has_common_auth(self) -> bool:
@@ -269,7 +279,7 @@ class User:
         if path.startswith(_URLS):
             url_site, path = split_url(path)
             from_root = True
-            if self.site is None or url_site.origin != self.site.origin:
+            if self._site is None or url_site.origin != self._site.origin:
                 origin = url_site.origin
                 # Credentials of the target are not for others.
                 of_user = {

@@ -13,9 +13,10 @@ from straingauge.errors import StraingaugeError, UsageError
 from straingauge.http import ErrorKind, Request, RequestFailed, check_response
 from straingauge.http.address import parse_base_url
 from straingauge.http.query import encode_path
-from straingauge.http.redirects import REDIRECTS, follow_up
+from straingauge.http.redirects import REDIRECTS
 from straingauge.http.settings import HttpSettings
 from straingauge.http.site import Site
+from straingauge.journey.redirect import follow_up
 from straingauge.locust.http import redirects
 from straingauge.locust.http.client_context import ClientOwner, RequestRecorder, TargetRules
 from straingauge.locust.http.connection_pool import ConnectionPool
@@ -67,7 +68,8 @@ class Client(SessionSettings):
         self._connections = connections
         self._base = base_of(host) if host else Base("", "", None)
         self._cookies = Cookies(owner.journey_user)
-        self._builder = RequestBuilder(owner.journey_user, self._base, self._cookies)
+        common = settings.request_headers()
+        self._builder = RequestBuilder(owner.journey_user, self._base, self._cookies, common)
         self._settings = settings
         owner.journey_user.site = _site_of(self._base, settings) if host else None
         self._origins: dict[str, Origin] = {}
@@ -273,7 +275,7 @@ class Client(SessionSettings):
         user.keep_cookies(response, site)
         failure, redirected = response.error or check_response(response), None
         if failure is not None and response.error is None:
-            redirected, failure = follow_up(response, failure, site, user.max_redirects)
+            redirected, failure = follow_up(user, response, failure, site, self._find_origin)
         method = request.method
         name = redact(request.name).removeprefix(f"{method} ")
         recorder = self._recorder

@@ -6,7 +6,10 @@ from typing import Any, Final, NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
 from straingauge.http import Request, Upload
+from straingauge.http.headers import combine
 from straingauge.http.query import Pairs, encode_query
+from straingauge.http.redirects import SAFE_HEADERS
+from straingauge.http.site import Site
 from straingauge.journey import User
 from straingauge.locust.http.authentication import Auth, authorize
 from straingauge.locust.http.cookies import Cookies, GivenCookies
@@ -56,14 +59,20 @@ class RequestBuilder:
         user: its headers are sent with every request.
         base: relative URLs refer to it.
         cookies: cookies to send.
+        settings_headers: headers of its settings, which are the target's: other hosts receive
+            none that may be a credential, though they receive what the load test sets itself, as
+            with `requests.Session.headers`.
     """
 
-    __slots__ = ("_base", "_cookies", "_plain", "_plain_headers", "_user")
+    __slots__ = ("_base", "_cookies", "_plain", "_plain_headers", "_settings_headers", "_user")
 
-    def __init__(self, user: User, base: Base, cookies: Cookies) -> None:
+    def __init__(
+        self, user: User, base: Base, cookies: Cookies, settings_headers: Mapping[str, str]
+    ) -> None:
         self._user = user
         self._base = base
         self._cookies = cookies
+        self._settings_headers = settings_headers
         self._plain: dict[tuple[str, str, str | None], BuiltRequest] = {}
         self._plain_headers: dict[str, str] = {}
 
@@ -105,15 +114,17 @@ class RequestBuilder:
     ) -> BuiltRequest:
         headers = headers or {}
         origin, target = self._split(url)
+        is_own = self._is_own(origin)
         if params and (query := encode_query(params)):
             target += ("&" if "?" in target else "?") + query
         body, content_type = encode_body(data, json, files)
         own = {key: _text(value) for key, value in headers.items() if value is not None}
-        known = _by_lower_case((*self._user.headers, *own))
+        of_user = self._user.headers if is_own else self._headers_for_others()
+        known = _by_lower_case((*of_user, *own))
         host = own.pop(known["host"], None) if "host" in known else None
         if "content-length" in known:
             own.pop(known["content-length"], None)  # it follows from the body
-        if self._base.authorization and "authorization" not in known:
+        if self._base.authorization and is_own and "authorization" not in known:
             own["Authorization"] = self._base.authorization
         if "accept-encoding" not in known:
             own["Accept-Encoding"] = _CODINGS
@@ -125,18 +136,35 @@ class RequestBuilder:
             own |= self._cookies.header(origin, target, cookies)
         if auth:
             own.pop(known.get("authorization", ""), None)
-            own |= authorize(auth, method, origin + target, self._user.headers | own, body)
+            own |= authorize(auth, method, origin + target, of_user | own, body)
         request = self._user.request(
             method,
-            target,
+            target if is_own else origin + target,
             name=f"{method} {redact(name or url)}",
-            headers=own,
+            headers=own if is_own else combine(of_user, own),
             upload=body if isinstance(body, Upload) else None,
             content=body if isinstance(body, bytes) else None,
             expect=GOOD,
             timeout_s=timeout[-1] if isinstance(timeout, tuple) else timeout,
         )
         return BuiltRequest(request, origin, host.encode("latin-1") if host else None)
+
+    def _is_own(self, origin: str) -> bool:
+        """Return whether an origin is the target; without a host of Locust, each one is."""
+        base = self._base.origin
+        try:
+            return not base or Site.parse(origin).origin == Site.parse(base).origin
+        except ValueError:  # it is refused with a message when it is resolved
+            return True
+
+    def _headers_for_others(self) -> dict[str, str]:
+        """Return the user's headers for another host than the target."""
+        given = self._settings_headers
+        return {
+            name: value
+            for name, value in self._user.headers.items()
+            if name.lower() in SAFE_HEADERS or given.get(name) != value
+        }
 
     def _split(self, url: str) -> tuple[str, str]:
         """Split a URL into its origin and the request target."""
