@@ -299,7 +299,7 @@ def test_load_on_a_dead_service_ends(tmp_path: Path):
         aborts.watch(test, merged, coordinator.end_load)
         return False
 
-    coordinator = LocalCoordinator(lambda _: url, watch)
+    coordinator = LocalCoordinator(lambda *_: url, watch)
     merged = LoadRunner(spec, coordinator, "p1").run(LoginCache())
     assert merged is not None
     outcome = conclude_run(merged, spec.thresholds)

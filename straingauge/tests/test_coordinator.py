@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from straingauge.errors import TargetError
+from straingauge.http.settings import HttpSettings
 from straingauge.workers import (
     Coordinator,
     CoordinatorError,
@@ -29,7 +30,7 @@ def new_coordinator() -> Iterator[Callable[..., Coordinator]]:
     opened: list[Coordinator] = []
 
     def open_one(
-        find: Callable[[Path], str] = lambda _: "http://x",
+        find: Callable[[Path, HttpSettings], str] = lambda *_: "http://x",
         **options: Any,  # noqa: ANN401  of the coordinator
     ) -> Coordinator:
         opened.append(Coordinator(find, cores=8, **options))
@@ -150,7 +151,7 @@ def test_the_target_is_found_once(new_coordinator: Callable[..., Coordinator]):
     """The service is started once, for any number of processes that request its URL."""
     found: list[Path] = []
 
-    def find(test_file: Path) -> str:
+    def find(test_file: Path, _http: HttpSettings) -> str:
         found.append(test_file)
         return "http://127.0.0.1:1"
 
@@ -163,7 +164,7 @@ def test_the_target_is_found_once(new_coordinator: Callable[..., Coordinator]):
 def test_a_service_that_cannot_start_fails_all(new_coordinator: Callable[..., Coordinator]):
     """Each process gets the reason why the service could not be started, and the hint."""
 
-    def find(_test_file: Path) -> str:
+    def find(_test_file: Path, _http: HttpSettings) -> str:
         raise TargetError("no PostgreSQL", hint="install it")
 
     errors = run_all(

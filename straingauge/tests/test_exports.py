@@ -277,7 +277,7 @@ def test_sums_of_a_real_load_are_its_totals():
             users=[User(0), User(1)],
             cooldown_s=0.0,
         )
-        runner = LoadRunner(spec, LocalCoordinator(lambda _file: server.url, watch), "p1")
+        runner = LoadRunner(spec, LocalCoordinator(lambda *_: server.url, watch), "p1")
         merged = runner.run(LoginCache())
         assert merged is not None
         stream.watch("load", merged)  # a busy machine may have sent no report during the load

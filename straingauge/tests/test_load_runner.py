@@ -22,7 +22,7 @@ Steps = Generator[Request | Pause, Response, None]
 def clients() -> Iterator[tuple[WorkerClient, WorkerClient]]:
     """Connect two processes (here in one) that share a load: even and odd user numbers."""
     with serve(answering()) as server:
-        coordinator = Coordinator(lambda _test_file: server.url, cores=2)
+        coordinator = Coordinator(lambda *_: server.url, cores=2)
         yield (
             WorkerClient("gw0", coordinator.connection_info, (TEST,)),
             WorkerClient("gw1", coordinator.connection_info, (TEST,)),

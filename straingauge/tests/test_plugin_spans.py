@@ -54,7 +54,7 @@ def test_spans_need_the_header_in_pytest() -> None:
 
 def test_only_the_leader_receives_spans(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process that judges the load listens before the log-in, and no other one does."""
-    coordinator = LocalCoordinator(lambda _file: "http://127.0.0.1:9", lambda _test, _merged: False)
+    coordinator = LocalCoordinator(lambda *_: "http://127.0.0.1:9", lambda _test, _merged: False)
     heard: list[bool] = []
 
     def prepare(runner: LoadRunner, _logins: object) -> None:

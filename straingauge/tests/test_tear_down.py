@@ -38,7 +38,7 @@ class Load:
     def __init__(self, server: Server, tear_down: Journey, journey: Journey = look) -> None:
         self.logins = LoginCache()
         self.users = [User(index) for index in range(3)]
-        self._coordinator = LocalCoordinator(lambda _file: server.url, lambda _test, _merged: False)
+        self._coordinator = LocalCoordinator(lambda *_: server.url, lambda _test, _merged: False)
         spec = LoadSpec(
             name="load",
             test=TEST,

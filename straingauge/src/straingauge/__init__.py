@@ -86,7 +86,8 @@ if TYPE_CHECKING:
         scenario,
         tagged,
     )
-    from straingauge.pytest_plugin.load_test import LoadRun, LoadTest
+    from straingauge.pytest_plugin.load_run import LoadRun
+    from straingauge.pytest_plugin.load_test import LoadTest
     from straingauge.result.format import read as read_result
     from straingauge.result.format import read_all as read_results
     from straingauge.schedule import (
@@ -190,7 +191,8 @@ _MODULES = {
         *("Account", "Call", "Journey", "Mix", "Pause", "Scenario", "User", "call"),
         *("limit_concurrency", "measure", "mix", "open_once", "scenario", "tagged"),
     ),
-    "straingauge.pytest_plugin.load_test": ("LoadRun", "LoadTest"),
+    "straingauge.pytest_plugin.load_run": ("LoadRun",),
+    "straingauge.pytest_plugin.load_test": ("LoadTest",),
     "straingauge.schedule": (
         *("Schedule", "chain", "constant", "constant_users", "poisson", "ramp"),
         *("spike", "spread", "stages", "steps", "waves"),

@@ -9,6 +9,7 @@ from straingauge.capacity.level import FailAt, Level
 from straingauge.capacity.level_search import Phase
 from straingauge.capacity.recovery import PROBE_RATE, PROBE_S, Recovery
 from straingauge.errors import TargetError
+from straingauge.http.settings import HttpSettings
 from straingauge.recording import Record
 from straingauge.result.assembly import compose, conclude
 from straingauge.runner import LoadRunner, LoadSpec, LoginCache
@@ -33,7 +34,7 @@ class LevelRunner:
         warmup_s: Duration of its warm-up, which is not measured.
         thresholds: The thresholds.
         fail_at: Grade at which a level fails.
-        locate: Returns the URL of the service.
+        locate: Returns the URL of the service; see `LocalCoordinator`.
         locate_started: Returns the service if it was started here.
         before_load: Called before each level; returns whether the database was restored.
         abort_percent: Error rate at which a level is aborted.
@@ -46,7 +47,7 @@ class LevelRunner:
     warmup_s: float
     thresholds: Thresholds
     fail_at: FailAt
-    locate: Callable[[Path], str]
+    locate: Callable[[Path, HttpSettings], str]
     locate_started: Callable[[], StartedService | None]
     abort_percent: float = ABORT_PERCENT
     by_users: bool = False

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from straingauge.errors import StraingaugeError, TargetError
+from straingauge.http.settings import HttpSettings
 from straingauge.pytest_plugin.failures import describe, fail_report
 from straingauge.pytest_plugin.options import http_settings_of, option, taken_options
 from straingauge.pytest_plugin.scheduler import LoadScheduler, Scheduling, Worker
@@ -159,10 +160,10 @@ class ControllerPlugin:
         node.workerinput["straingauge"] = self._coordinator.connection_info
         self._workers = node.workerinput["workercount"]
 
-    def _find(self, test_file: Path) -> str:
+    def _find(self, test_file: Path, http: HttpSettings) -> str:
         """Locate the service for the first load, and meanwhile import what watches loads."""
         threading.Thread(target=self._import_watches, daemon=True).start()
-        return self._service.find(test_file)
+        return self._service.find(test_file, http)
 
     def _import_watches(self) -> None:
         for name in ("abort_watch", "progress"):

@@ -23,6 +23,7 @@ one schedule from one start instant, and all but one of them leave the test. The
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -30,10 +31,12 @@ import pytest
 from straingauge import report
 from straingauge.engine import Connections
 from straingauge.errors import CriticalVerdict, InvalidRun, UsageError
-from straingauge.journey import Account, Journey, Mix, Scenario, User
+from straingauge.http.settings import HttpSettings
+from straingauge.journey import Account, Journey, Mix, Scenario
 from straingauge.observe import COOLDOWN_S
 from straingauge.pytest_plugin.follow_ups import follow_ups
 from straingauge.pytest_plugin.load_items import endpoints, is_load_test, parameters, test_name
+from straingauge.pytest_plugin.load_run import LoadRun
 from straingauge.pytest_plugin.options import option, wanted
 from straingauge.pytest_plugin.source_names import SourceNames, folder_of_tests
 from straingauge.pytest_plugin.span_receiver import span_receiver
@@ -41,7 +44,6 @@ from straingauge.pytest_plugin.worker_context import WorkerContext
 from straingauge.report.junit import junit_properties
 from straingauge.result.assembly import compose
 from straingauge.result.format import WriteError
-from straingauge.result.format.result import Measurements
 from straingauge.runner import (
     DEFAULT_TIMEOUT_S,
     FollowUp,
@@ -67,53 +69,6 @@ class Accounts:
     count: int
     account: Account | None
     log_in: Journey | None
-
-
-@dataclass(frozen=True, slots=True)
-class LoadRun:
-    """One measured load, merged over all processes; returned by `LoadTest.run`.
-
-    Attributes:
-        name: Name of the run; its result file is named after it.
-        metrics: Metrics of the main phase, by their names in the result file
-            (``total_requests``, ``error_rate_percent``, ``latency_ms`` ...).
-        endpoints: Metrics of each endpoint, by its name.
-        status_codes: Number of responses by status in the main phase, such as ``{"200": 450}``.
-        errors: ``kinds`` with their counts, and the first ``examples``.
-        resources: Observations of the service, its pool and the generator.
-        users: The users, of which this process ran its share, always including user 0; their
-            ``data`` holds what journeys stored.
-        result: The whole result without its verdict.
-        thresholds: Thresholds that it is judged by.
-        required_endpoints: Endpoints that must have been called.
-    """
-
-    name: str
-    metrics: Mapping[str, Any]
-    endpoints: Mapping[str, Mapping[str, Any]]
-    status_codes: Mapping[str, int]
-    errors: Mapping[str, Any]
-    resources: Mapping[str, Any]
-    users: Sequence[User]
-    result: Measurements
-    thresholds: Thresholds
-    required_endpoints: Sequence[str]
-
-    @classmethod
-    def from_result(cls, result: Measurements, spec: LoadSpec) -> Self:
-        """Make it from a composed result and the load's specification."""
-        return cls(
-            name=result["name"],
-            metrics=result["metrics"],
-            endpoints=result["endpoints"],
-            status_codes=result["status_codes"],
-            errors=result["errors"],
-            resources=result["resources"],
-            users=spec.users,
-            result=result,
-            thresholds=spec.thresholds,
-            required_endpoints=spec.required_endpoints,
-        )
 
 
 class LoadTest:
@@ -168,6 +123,7 @@ class LoadTest:
         connections: Connections = "per-user",
         max_connections: int | None = None,
         processes: int | None = None,
+        http: Mapping[str, object] | None = None,
     ) -> LoadRun:
         """Run the load in all processes together, and return what was measured.
 
@@ -195,7 +151,7 @@ class LoadTest:
                 still holds then is leaked; a small memory leak takes longer to detect.
             configuration: Shown in the result in addition to the above; no secrets.
             timeout_s: Timeout of requests without a `timeout_s`; 30 s unless the option
-                --load-timeout or ``[http]`` says otherwise.
+                --load-timeout, `http` or ``[http]`` says otherwise.
             connections: "per-user", kept alive; "per-journey", a new one for each journey; or
                 "shared", a pool for all users, as in the client of another service.
             max_connections: Size of that pool, over all processes; one for each user if None.
@@ -216,12 +172,12 @@ class LoadTest:
         _require_no_event_loop(self._item)
         accounts = users if isinstance(users, Accounts) else Accounts(users, None, None)
         receiver = span_receiver(self._item.config, self._item.nodeid)
-        http = self._context.http_settings.over(http_settings_for(self._item.path))
+        settings = self._http_settings(http)
         parts = load_parts(
             journey,
             schedule,
             accounts.count,
-            lambda count: self._context.users(accounts.account, count, accounts.log_in, http),
+            lambda count: self._context.users(accounts.account, count, accounts.log_in, settings),
         )
         parts["max_processes"] = min(processes or parts["max_processes"], parts["max_processes"])
         connections_needed = max_connections or len(parts["users"])
@@ -237,11 +193,14 @@ class LoadTest:
             verify=verify,
             tear_down=tear_down,
             cooldown_s=cooldown_s,
-            timeout_s=self._timeout_s(timeout_s),
+            timeout_s=self._context.http_settings.timeout_s
+            or timeout_s
+            or settings.timeout_s
+            or DEFAULT_TIMEOUT_S,
             connections=connections,
             max_connections=max_connections,
             allowed_hosts=self._context.allowed_hosts,
-            http=http,
+            http=settings,
             metric_names=metric_names_for(self._item.path),
             database_url=option(self._item.config, "--load-database-url"),
             memory_probe=wanted(self._item.config, "memory-probe"),
@@ -268,10 +227,11 @@ class LoadTest:
         )
         return LoadRun.from_result(compose(merged), spec)
 
-    def _timeout_s(self, given: float | None) -> float:
-        """Return the timeout of requests: of the option, as given, or of ``[http]``."""
-        configured = http_settings_for(self._item.path).timeout_s
-        return self._context.http_settings.timeout_s or given or configured or DEFAULT_TIMEOUT_S
+    def _http_settings(self, given: Mapping[str, object] | None) -> HttpSettings:
+        """Return the settings of connections: options, then those given, then ``[http]``."""
+        file = self._item.path
+        own = HttpSettings.of(given or {}, file.parent)
+        return self._context.http_settings.over(own).over(http_settings_for(file))
 
     def judge(self, run: LoadRun, findings: Iterable[Finding] = ()) -> None:
         """Judge the run by thresholds.toml and by `findings`, and write its result file.

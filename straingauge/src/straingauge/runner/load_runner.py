@@ -81,7 +81,7 @@ class LoadRunner:
             LoadAborted: Another process ended the load; the message gives its reason.
         """
         spec, coordinator = self._spec, self._coordinator
-        self._url = coordinator.find_target(spec.test_file)
+        self._url = coordinator.find_target(spec.test_file, spec.http)
         self._shard = coordinator.join(spec.test, spec.max_processes)
         if self._shard.is_restored:
             logins.clear()

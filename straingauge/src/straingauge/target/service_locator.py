@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from straingauge.errors import TargetError, UsageError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_URL = "http://localhost:8000"
 CONFIG_FILE = "straingauge.toml"
 PROBE_TIMEOUT_S = 5.0
+_DEFAULTS: Final = HttpSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,12 @@ class ServiceLocator:
         self._loads = 0
         self._started: StartedService | None = None
 
-    def find(self, test_file: Path) -> str:
+    def find(self, test_file: Path, http: HttpSettings = _DEFAULTS) -> str:
         """Return the base URL of the service, without a slash at its end.
 
         Args:
             test_file: straingauge.toml is searched from its folder upwards.
+            http: Settings of connections of the load, which come before that file's.
 
         Raises:
             UsageError: The given URL is invalid.
@@ -91,7 +93,10 @@ class ServiceLocator:
         """
         if self._found is None:
             self._require_own_database()
-            self._found = self._named_address(test_file) or self._default_or_started(test_file)
+            settings = self._http().over(http).over(http_settings_for(test_file))
+            self._found = self._named_address(settings) or self._default_or_started(
+                test_file, settings
+            )
         return self._found
 
     def started(self) -> "StartedService | None":
@@ -129,7 +134,7 @@ class ServiceLocator:
                 hint=f"leave out {by}, so that the service of {CONFIG_FILE} is started",
             )
 
-    def _named_address(self, test_file: Path) -> str | None:
+    def _named_address(self, settings: HttpSettings) -> str | None:
         if self.named is None:
             return None
         require_no_account(self.named)
@@ -143,7 +148,7 @@ class ServiceLocator:
             raise UsageError(
                 f"{self._by}: {self.named!r} is not a URL", hint=f"write it as {DEFAULT_URL}"
             )
-        refusal = refused(url, self._http().over(http_settings_for(test_file)))
+        refusal = refused(url, settings)
         if refusal:
             raise TargetError(
                 f"nothing responds at {url} ({refusal})",
@@ -153,7 +158,7 @@ class ServiceLocator:
             )
         return url
 
-    def _default_or_started(self, test_file: Path) -> str:
+    def _default_or_started(self, test_file: Path, settings: HttpSettings) -> str:
         refusal = refused(DEFAULT_URL)
         description = find_stack(test_file)
         if description is None:
@@ -167,18 +172,17 @@ class ServiceLocator:
         from straingauge.target.config import StackConfig
         from straingauge.target.readiness import status_of
 
-        http2 = self._http().over(http_settings_for(test_file)).http2
         found = f"nothing responds at {DEFAULT_URL}"
         if refusal is None and not self._restore:
             ready = f"{DEFAULT_URL}{StackConfig.from_file(description).ready}"
-            status = status_of(ready, http2)
+            status = status_of(ready, settings.http2)
             if status == "200":
                 return DEFAULT_URL
             problem = f"status {status}" if status.isdigit() else status
             found = f"{DEFAULT_URL} is not this service, or not ready (GET {ready}: {problem})"
         self._say(f"{found}: starting what {description} describes")
         stack = ServiceStack.from_file(
-            description, port=0, restore=self._restore, http2=http2, say=self._say
+            description, port=0, restore=self._restore, http2=settings.http2, say=self._say
         )
         url = self._stack.enter_context(stack).url
         if self._closed:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from straingauge.cpus import usable_cpus
 from straingauge.errors import StraingaugeError
+from straingauge.http.settings import HttpSettings
 from straingauge.target.started_service import StartedService
 from straingauge.workers.load_state import LoadState, Outbox
 from straingauge.workers.messages import (
@@ -64,7 +65,7 @@ class Coordinator:
 
     def __init__(
         self,
-        locate: Callable[[Path], str],
+        locate: Callable[[Path, HttpSettings], str],
         watcher: Watcher = lambda _test, _merged: False,
         *,
         locate_started: Callable[[], StartedService | None] = lambda: None,
@@ -200,8 +201,8 @@ class Coordinator:
         now_ns = time.monotonic_ns()
         with self._lock:
             match message:
-                case GetTarget(test_file):
-                    self._send_target(name, test_file)
+                case GetTarget():
+                    self._send_target(name, message)
                 case Barrier():
                     self._begin_or_post(message.test, self._arrive(name, message, now_ns))
                 case SetMetadata(test, metadata):
@@ -289,18 +290,19 @@ class Coordinator:
     def _post(self, outbox: Outbox) -> None:
         self._connections.send(outbox)
 
-    def _send_target(self, name: str, test_file: Path) -> None:
+    def _send_target(self, name: str, wanted: GetTarget) -> None:
         if self._target is not None:
             self._post({name: self._target})
         elif self._awaiting_target is not None:
             self._awaiting_target.append(name)
         else:
             self._awaiting_target = [name]
-            self._spawn(self._find_target, test_file)
+            self._spawn(self._find_target, wanted)
 
-    def _find_target(self, test_file: Path) -> None:
+    def _find_target(self, wanted: GetTarget) -> None:
         try:
-            target: ToWorker = Target(self._locate(test_file), self._locate_started())
+            url = self._locate(wanted.test_file, wanted.http)
+            target: ToWorker = Target(url, self._locate_started())
         except StraingaugeError as error:
             target = Aborted(str(error), error.hint)
         except Exception as error:  # noqa: BLE001  the waiting processes must learn of it

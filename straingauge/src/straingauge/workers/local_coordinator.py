@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from straingauge.http.settings import HttpSettings
 from straingauge.target.started_service import StartedService
 from straingauge.workers.coordinator import Watcher
 from straingauge.workers.messages import Shard
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from straingauge.engine import Pace
 
 START_DELAY_NS = 200_000_000  # time to set up the engine before the first request is due
+_DEFAULTS: Final = HttpSettings()
 
 
 @dataclass(slots=True)
@@ -23,7 +25,8 @@ class LocalCoordinator:
     """A `CoordinatorClient` without other processes; keeps reports as a `Coordinator` does.
 
     Attributes:
-        locate: Returns the service's base URL, and starts the service if necessary.
+        locate: Returns the service's base URL, and starts the service if necessary: given the file of
+            the test, and settings of connections of its load.
         watcher: See `Watcher`.
         locate_started: Returns the service if it was started here.
         before_load: Called before each load; returns whether the database was restored.
@@ -34,7 +37,7 @@ class LocalCoordinator:
         pace: The pace that the user has set for the running load; None if none was set.
     """
 
-    locate: Callable[[Path], str]
+    locate: Callable[[Path, HttpSettings], str]
     watcher: Watcher
     locate_started: Callable[[], StartedService | None] = lambda: None
     say: Callable[[str], None] = lambda _line: None
@@ -65,9 +68,9 @@ class LocalCoordinator:
         """
         return self._latest[test]
 
-    def find_target(self, test_file: Path) -> str:
+    def find_target(self, test_file: Path, http: HttpSettings = _DEFAULTS) -> str:
         """Return the service's base URL."""
-        return self.locate(test_file)
+        return self.locate(test_file, http)
 
     def join(self, test: str, max_processes: int) -> Shard:  # noqa: ARG002  one is never too many
         """Begin a load."""

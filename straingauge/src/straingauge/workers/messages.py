@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from straingauge.errors import StraingaugeError
+from straingauge.http.settings import HttpSettings
 from straingauge.target.started_service import StartedService
 from straingauge.workers.reports import MergedReports, Report, RunMetadata
 
@@ -66,9 +67,11 @@ class GetTarget:
 
     Attributes:
         test_file: The test's file, from which configuration is looked up.
+        http: Settings of connections of the test's load, which come before that configuration.
     """
 
     test_file: Path
+    http: HttpSettings = field(default_factory=HttpSettings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from straingauge.http.settings import HttpSettings
 from straingauge.target.started_service import StartedService
 from straingauge.workers.coordinator import SILENCE_TIMEOUT_S
 from straingauge.workers.messages import (
@@ -45,6 +46,7 @@ ReplyT = TypeVar("ReplyT", bound=ToWorker)
 
 # The coordinator ends waits that last too long; this is for one that has stopped answering itself.
 REPLY_TIMEOUT_S = SILENCE_TIMEOUT_S + 60.0
+_DEFAULTS: Final = HttpSettings()
 
 
 class LoadAborted(CoordinatorError):
@@ -74,8 +76,13 @@ class CoordinatorClient(Protocol):
     def started(self) -> StartedService | None:
         """The service, if it was started here; known after `find_target`."""
 
-    def find_target(self, test_file: Path) -> str:
-        """Return the service's base URL, looked up from the test's file; raises LoadAborted."""
+    def find_target(self, test_file: Path, http: HttpSettings = _DEFAULTS) -> str:
+        """Return the service's base URL, looked up from the test's file; raises LoadAborted.
+
+        Args:
+            test_file: The test's file.
+            http: Settings of connections of its load.
+        """
 
     def join(self, test: str, max_processes: int) -> Shard:
         """Wait for all processes, and return this one's share; raises LoadAborted."""
@@ -168,9 +175,9 @@ class WorkerClient:
         """The service, if it was started here; known after `find_target`."""
         return self._started
 
-    def find_target(self, test_file: Path) -> str:
+    def find_target(self, test_file: Path, http: HttpSettings = _DEFAULTS) -> str:
         """Request the service's URL; waits until the service is started."""
-        target = self._request(GetTarget(test_file), Target)
+        target = self._request(GetTarget(test_file, http), Target)
         self._started = target.started
         return target.url
 
