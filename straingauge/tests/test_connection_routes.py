@@ -1,15 +1,14 @@
 """Requests through a proxy or a socket file, in the engine and for Locust users alike."""
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+from http_proxy import DELAY_S, proxying
 from locust_caller import RUN_JOURNEY, Locust
 from raw_server import Peer, Server, serve, speaking_tls
 from single_journey import run_journey
@@ -19,9 +18,6 @@ from straingauge.http.settings import HttpSettings
 from straingauge.journey import User
 from straingauge.observe.process import ServiceProcesses
 from straingauge.target.service_locator import refused
-
-DELAY_S = 0.05
-
 
 @dataclass
 class Services:
@@ -37,38 +33,6 @@ class Services:
         """Settings of requests through the proxy, as in [http]."""
         url = f"http://load:secret@127.0.0.1:{self.proxy.port}"
         return {"proxy": url, "ca_file": str(self.ca_file)}
-
-
-def proxying(peer: Peer) -> None:
-    """Answer requests for a URL, and connect the rest to the host that CONNECT names."""
-    while (request := peer.read()) is not None:
-        if "Proxy-Authorization: Basic bG9hZDpzZWNyZXQ=" not in request.head:
-            peer.answer(407)
-        elif request.method != "CONNECT":
-            time.sleep(DELAY_S)
-            peer.answer(body=request.target.encode())
-        else:
-            host, _, port = request.target.partition(":")
-            relay(peer.socket, host, int(port))
-            return
-
-
-def relay(client: socket.socket, host: str, port: int) -> None:
-    """Pass bytes in both directions until one side closes."""
-    with socket.create_connection((host, port)) as target:
-        client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        back = threading.Thread(target=copy, args=(target, client))
-        back.start()
-        copy(client, target)
-        back.join(5)
-
-
-def copy(source: socket.socket, target: socket.socket) -> None:
-    """Pass bytes on until they end."""
-    with suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_RDWR)
 
 
 def late(peer: Peer) -> None:

@@ -7,40 +7,25 @@ import zlib
 from typing import Final
 
 import pytest
+from single_journey import peak_bytes
 from straingauge.http import ErrorKind
 from straingauge.http.websocket.deflate import Deflate
 from straingauge.http.websocket.protocol import WebSocketProtocol
-from wsproto.frame_protocol import FrameProtocol
+from websocket_frames import (
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    VIOLATIONS,
+    answered,
+    closing,
+    fragments,
+    frame,
+)
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 MAX_BYTES: Final = 100_000
-GREEK = "κόσμε"
-
-
-def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, bits: int = 0) -> bytes:
-    """Encode a frame as a server sends it; bits are the reserved ones."""
-    size = len(payload)
-    length = (
-        bytes([size])
-        if size < 126
-        else b"\x7e" + size.to_bytes(2, "big")
-        if size < 65_536
-        else b"\x7f" + size.to_bytes(8, "big")
-    )
-    return bytes([fin << 7 | bits << 4 | opcode]) + length + payload
-
-
-def closing(code: int, reason: bytes = b"") -> bytes:
-    """Encode a close frame."""
-    return frame(CLOSE, code.to_bytes(2, "big") + reason)
-
-
-def fragments(opcode: int, *parts: bytes) -> list[bytes]:
-    """Encode a message in several frames."""
-    last = len(parts) - 1
-    return [
-        frame(0 if place else opcode, part, fin=place == last) for place, part in enumerate(parts)
-    ]
+GREEK: Final = "κόσμε"
 
 
 def play(data: bytes, step: int, *, compress: bool = False) -> tuple[WebSocketProtocol, bytes]:
@@ -52,20 +37,6 @@ def play(data: bytes, step: int, *, compress: bool = False) -> tuple[WebSocketPr
         protocol.receive(data[start : start + step], 1) for start in range(0, len(data), step)
     )
     return protocol, answers
-
-
-def answered(answers: bytes) -> list[tuple[int, bytes]]:
-    """Return opcode and payload of the frames of a client."""
-    reader, found = FrameProtocol(client=False, extensions=[]), []
-    reader.receive_bytes(answers)
-    for each in reader.received_frames():
-        payload = each.payload
-        if int(each.opcode) == CLOSE:
-            assert isinstance(payload, tuple)
-            found.append((CLOSE, str(int(payload[0])).encode()))
-        else:
-            found.append((int(each.opcode), bytes(payload)))
-    return found
 
 
 WHOLE: Final = [
@@ -103,32 +74,6 @@ def test_pings_between_fragments(payload: bytes, step: int):
     assert answered(answers) == [(PONG, payload)] * 20
     assert [each.data for each in protocol.messages] == ["ab"]
     assert protocol.counts["pings"] == 20
-
-
-INVALID_UTF_8: Final = (
-    *(b"\xce\xba\xe1\xbd\xb9\xcf\x83\xed\xa0\x80edited", b"\xf4\x90\x80\x80", b"\x80", b"\xbf"),
-    *(b"\xc0\x80", b"\xe0\x80\xaf", b"\xf0\x80\x80\xaf", b"\xed\xbf\xbf", b"\xfe", b"\xff"),
-    *(b"\xf8\x88\x80\x80\x80", b"\xfc\x84\x80\x80\x80\x80", b"a\xc2", b"\xe2\x82"),
-)
-VIOLATIONS: Final = [
-    pytest.param(frame(PING, b"a" * 126), 1002, id="2.5"),
-    *(pytest.param(frame(TEXT, b"a", bits=bits), 1002, id=f"3.{bits}") for bits in range(1, 8)),
-    pytest.param(frame(CLOSE, bits=7), 1002, id="3.7"),
-    *(pytest.param(frame(opcode, b"a"), 1002, id=f"4 {opcode}")
-      for opcode in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15)),
-    pytest.param(frame(PING, fin=False), 1002, id="5.1"),
-    pytest.param(frame(PONG, fin=False), 1002, id="5.2"),
-    pytest.param(frame(0, b"a"), 1002, id="5.9"),
-    pytest.param(frame(0, b"a", fin=False), 1002, id="5.10"),
-    pytest.param(frame(TEXT, b"a", fin=False) + frame(TEXT, b"b"), 1002, id="5.18"),
-    *(pytest.param(frame(TEXT, each), 1007, id=f"6 {each!r}") for each in INVALID_UTF_8),
-    pytest.param(b"".join(fragments(TEXT, b"a", b"\xf4\x90", b"\x80\x80")), 1007, id="6.4.2"),
-    pytest.param(frame(CLOSE, b"a"), 1002, id="7.3.2"),
-    pytest.param(closing(1000, b"a" * 124), 1002, id="7.3.6"),
-    pytest.param(closing(1000, b"\xce\xba\xed\xa0\x80"), 1007, id="7.5.1"),
-    *(pytest.param(closing(code), 1002, id=f"7.9 {code}")
-      for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535)),
-]  # fmt: skip
 
 
 @pytest.mark.parametrize("step", [1, 10_000])
@@ -190,3 +135,13 @@ def test_bad_compression(data: bytes, kind: ErrorKind, code: int):
     assert protocol.failure is not None
     assert (protocol.failure.kind, protocol.close_code) == (kind, code)
     assert answered(answers) == [(CLOSE, str(code).encode())]
+
+
+def test_empty_fragments_take_no_memory():
+    """A server may send any number of empty fragments: nothing is kept of them."""
+    data = frame(TEXT, b"a", fin=False) + frame(0, fin=False) * 20_000
+    with peak_bytes() as peak:
+        protocol, _ = play(data + frame(0, b"b"), 1000)
+        taken = peak()
+    assert [each.data for each in protocol.messages] == ["ab"]
+    assert taken < 100_000

@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection, serve, unix_serve
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
@@ -67,24 +70,28 @@ def choose(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol |
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """Serve on a free port; yield the base URL."""
+def serving(tls: ssl.SSLContext | None = None, path: Path | None = None) -> Iterator[str]:
+    """Serve on a free port, or on a socket file; yield the base URL."""
     loop = asyncio.new_event_loop()
     started, stop = threading.Event(), asyncio.Event()
     ports: list[int] = []
 
     async def run() -> None:
-        async with serve(
-            behave,
-            "127.0.0.1",
-            0,
-            ping_interval=None,
-            process_request=refuse,
-            process_response=set_cookie,
-            select_subprotocol=choose,
-            close_timeout=0.2,
-        ) as server:
-            ports.append(server.sockets[0].getsockname()[1])
+        options: dict[str, Any] = {
+            "ping_interval": None,
+            "process_request": refuse,
+            "process_response": set_cookie,
+            "select_subprotocol": choose,
+            "close_timeout": 0.2,
+        }
+        listening = (
+            serve(behave, "127.0.0.1", 0, ssl=tls, **options)
+            if path is None
+            else unix_serve(behave, str(path), **options)
+        )
+        async with listening as server:
+            name = next(iter(server.sockets)).getsockname()
+            ports.append(80 if path is not None else name[1])
             started.set()
             await stop.wait()
 
@@ -95,6 +102,6 @@ def serving() -> Iterator[str]:
     thread = threading.Thread(target=main, daemon=True)
     thread.start()
     assert started.wait(10)
-    yield f"http://127.0.0.1:{ports[0]}"
+    yield f"http://127.0.0.1:{ports[0]}" if tls is None else f"https://localhost:{ports[0]}"
     loop.call_soon_threadsafe(stop.set)
     thread.join(10)

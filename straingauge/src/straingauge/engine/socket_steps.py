@@ -178,7 +178,7 @@ class SocketSteps:
         try:
             data = socket.protocol.send(step.data)
         except RequestFailed as failure:
-            return self._count(failure, step.endpoint, monotonic_ns())
+            return self._count(failure, step, monotonic_ns())
         self._user.intended_ns = 0
         socket.sent_ns = channel.write(data)
         return socket.sent_ns
@@ -187,7 +187,7 @@ class SocketSteps:
         if (message := step.take()) is not None:
             return self._received(step, message)
         if step.socket.protocol.failure is not None:
-            return self._count(step.socket.protocol.failure, step.endpoint, monotonic_ns(), step)
+            return self._count(step.socket.protocol.failure, step, monotonic_ns())
         self._wait(step, step.timeout_s)
         return _WAITING
 
@@ -222,7 +222,9 @@ class SocketSteps:
         socket = next((each for each in self.open if each.channel is channel), None)
         if socket is None:
             return
-        if answer := socket.protocol.receive(received, at_ns):
+        answer = socket.protocol.receive(received, at_ns)
+        # A server that reads no pongs gets none: one for the last ping is enough (section 5.5.3).
+        if answer and (channel.is_writable or socket.protocol.failure is not None):
             channel.write(answer)
         if socket.protocol.failure is not None:
             channel.close(after_writing=True)
@@ -235,12 +237,12 @@ class SocketSteps:
             if (message := step.take()) is not None:
                 self._end(self._received(step, message))
             elif socket.protocol.failure is not None:
-                self._end(self._count(socket.protocol.failure, step.endpoint, at_ns, step))
+                self._end(self._count(socket.protocol.failure, step, at_ns))
         elif isinstance(step, Close | Send) and step.socket is socket:
             if socket.protocol.failure is None:
                 return
             if isinstance(step, Send):
-                self._end(self._count(socket.protocol.failure, step.endpoint, at_ns))
+                self._end(self._count(socket.protocol.failure, step, at_ns))
             else:
                 self._forget(socket)
                 self._end(None)
@@ -257,21 +259,13 @@ class SocketSteps:
         step = self.step
         limit_s = self._timeout_ns / 1e9
         if isinstance(step, Connect):
-            late = RequestFailed(ErrorKind.TIMEOUT, f"no WebSocket within {limit_s:g} s")
-            self._fail(late if self._opening is None else connect_timeout_failure(limit_s), at_ns)
+            late = step.late if self._opening is None else connect_timeout_failure
+            self._fail(late(limit_s), at_ns)
         elif isinstance(step, Close):
             self._forget(step.socket)
             self._end(None)
-        elif isinstance(step, Receive):
-            queued = len(step.socket.protocol.messages)
-            others = f", {queued} others were received" if queued else ""
-            text = f"no message within {limit_s:g} s{others}"
-            failure = RequestFailed(ErrorKind.TIMEOUT, text)
-            self._end(self._count(failure, step.endpoint, at_ns, step))
-        elif isinstance(step, Send):
-            text = f"the server took no message for {limit_s:g} s"
-            failure = RequestFailed(ErrorKind.TIMEOUT, text)
-            self._end(self._count(failure, step.endpoint, at_ns))
+        elif isinstance(step, Receive | Send):
+            self._end(self._count(step.late(limit_s), step, at_ns))
 
     def end_load(self) -> bool:
         """Give up a wait for a message that answers nothing; return whether there was one."""
@@ -330,14 +324,15 @@ class SocketSteps:
         self._end(failure)
 
     def _count(
-        self, failure: RequestFailed, endpoint: str, at_ns: int, step: Receive | None = None
+        self, failure: RequestFailed, step: Send | Receive | Close, at_ns: int
     ) -> RequestFailed:
         """Count the failure of a step."""
-        user, since_ns = self._user, 0
-        if step is not None:
-            since_ns, step.socket.sent_ns = step.after or step.socket.sent_ns, 0
+        user, socket, since_ns = self._user, step.socket, 0
+        if isinstance(step, Receive):
+            since_ns, socket.sent_ns = step.after or socket.sent_ns, 0
         since_ns = since_ns or user.intended_ns or at_ns
-        user.sink_of(endpoint).add_failure(since_ns, since_ns, 0, at_ns, failure)
+        socket.is_counted = socket.is_counted or failure is socket.protocol.failure
+        user.sink_of(step.endpoint).add_failure(since_ns, since_ns, 0, at_ns, failure)
         user.deadline_ns = user.intended_ns = 0
         return failure
 
@@ -345,6 +340,8 @@ class SocketSteps:
         """Close the connection of a WebSocket, and count what went over it."""
         if socket not in self.open:
             return
+        if (violation := socket.unseen_violation) is not None:
+            self._count(violation, socket.close(), monotonic_ns())
         self.open.remove(socket)
         socket.channel.close(after_writing=True)
         self._sinks.pop(id(socket)).add_websocket(socket, monotonic_ns())

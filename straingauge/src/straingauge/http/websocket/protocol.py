@@ -116,7 +116,8 @@ class WebSocketProtocol:
     def _add(self, event: TextMessage | BytesMessage, at_ns: int) -> bytes:
         part: str | bytes = event.data if isinstance(event, TextMessage) else bytes(event.data)
         self._size += len(part)
-        self._parts.append(part)
+        if part:  # of empty fragments, a server may send any number
+            self._parts.append(part)
         if self._size > self._max:
             self._parts.clear()
             self._fail(ErrorKind.TOO_LARGE, f"a message of more than {self._max} bytes", _TOO_BIG)

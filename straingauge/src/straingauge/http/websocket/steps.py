@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from straingauge.http.headers import TOKEN
-from straingauge.http.models import Request
+from straingauge.http.models import ErrorKind, Request, RequestFailed
 from straingauge.http.websocket.message import Message
 
 if TYPE_CHECKING:
@@ -49,6 +49,10 @@ class Connect:
         """The name that the handshake counts under."""
         return self.request.name
 
+    def late(self, limit_s: float) -> RequestFailed:
+        """Return the failure of a handshake at its time limit."""
+        return RequestFailed(ErrorKind.TIMEOUT, f"no WebSocket within {limit_s:g} s")
+
 
 class WebSocket:
     """An open WebSocket. Its methods make steps, which the journey yields.
@@ -65,9 +69,12 @@ class WebSocket:
         channel: Of the client that opened it.
         sent_ns: When the last message was sent that no measured `receive` has answered; else 0.
         opened_ns: When it was opened.
+        is_counted: Its failure has been counted, as that of a step.
     """
 
-    __slots__ = ("channel", "name", "opened_ns", "protocol", "sent_ns", "subprotocol")
+    __slots__ = (
+        *("channel", "is_counted", "name", "opened_ns", "protocol", "sent_ns", "subprotocol"),
+    )
 
     def __init__(self, name: str, protocol: "WebSocketProtocol", subprotocol: str | None) -> None:
         self.name = name
@@ -75,6 +82,7 @@ class WebSocket:
         self.subprotocol = subprotocol
         self.channel: Any = None
         self.sent_ns = self.opened_ns = 0
+        self.is_counted = False
 
     @property
     def is_closed(self) -> bool:
@@ -85,6 +93,14 @@ class WebSocket:
     def close_code(self) -> int | None:
         """The code that it was closed with; None while it is open."""
         return self.protocol.close_code
+
+    @property
+    def unseen_violation(self) -> RequestFailed | None:
+        """A violation of the protocol that no step has met: nothing was awaited any more."""
+        failure = self.protocol.failure
+        if failure is None or failure.kind is not ErrorKind.PROTOCOL or self.is_counted:
+            return None
+        return failure
 
     def send(self, data: str | bytes) -> "Send":
         """Send a text or binary message; the journey receives the instant, for `receive(after=)`.
@@ -145,6 +161,10 @@ class Send:
         """The name that a failure counts under."""
         return f"{self.socket.name} send"
 
+    def late(self, limit_s: float) -> RequestFailed:
+        """Return the failure at its time limit."""
+        return RequestFailed(ErrorKind.TIMEOUT, f"the server took no message for {limit_s:g} s")
+
 
 @dataclass(frozen=True, slots=True)
 class Receive:
@@ -160,6 +180,12 @@ class Receive:
     def endpoint(self) -> str:
         """The name that the sample counts under."""
         return self.name or f"{self.socket.name} receive"
+
+    def late(self, limit_s: float) -> RequestFailed:
+        """Return the failure at its time limit."""
+        queued = len(self.socket.protocol.messages)
+        others = f", {queued} others were received" if queued else ""
+        return RequestFailed(ErrorKind.TIMEOUT, f"no message within {limit_s:g} s{others}")
 
     def take(self) -> Message | None:
         """Take the first message that matches; return None if there is none."""

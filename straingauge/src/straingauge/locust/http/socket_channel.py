@@ -53,6 +53,9 @@ class SocketChannel:
     def _take(self, received: Received) -> None:
         stream = self.stream
         answer = self._protocol.receive(received, stream.at_ns or monotonic_ns())
+        if self._rest is not None and not stream.closed:
+            self._rest = stream.write_rest(self._rest)
+        # A server that reads no pongs gets none: one for the last ping is enough (section 5.5.3).
         if answer and not stream.closed and self._rest is None:
             self._rest = stream.write(answer)
         if self._protocol.failure is not None:

@@ -102,7 +102,7 @@ class WebSockets:
             if isinstance(answer, RequestFailed):
                 failure = answer
         except TimedOut:
-            failure = RequestFailed(ErrorKind.TIMEOUT, f"no WebSocket within {timeout_s:g} s")
+            failure = step.late(timeout_s)
         except RequestFailed as error:
             failure = error.with_traceback(None)
         if failure is not None or stream is None or handshake.socket is None:
@@ -142,12 +142,12 @@ class WebSockets:
             data = socket.protocol.send(step.data)
             socket.sent_ns = socket.channel.send(data, began_ns + int(self._timeout_s * 1e9))
         except TimedOut:
-            text = f"the server took no message for {self._timeout_s:g} s"
-            failure = RequestFailed(ErrorKind.TIMEOUT, text)
+            failure = step.late(self._timeout_s)
         except RequestFailed as error:
             failure = error
         else:
             return socket.sent_ns
+        socket.is_counted = socket.is_counted or failure is socket.protocol.failure
         self._report(step.endpoint, began_ns, monotonic_ns(), failure)
         return failure
 
@@ -164,13 +164,11 @@ class WebSockets:
             try:
                 socket.channel.wait(deadline_ns)
             except TimedOut:
-                queued = len(socket.protocol.messages)
-                others = f", {queued} others were received" if queued else ""
-                text = f"no message within {timeout_s:g} s{others}"
-                failure = RequestFailed(ErrorKind.TIMEOUT, text)
+                failure = step.late(timeout_s)
         socket.sent_ns = 0
         if message is None:
             assert failure is not None
+            socket.is_counted = socket.is_counted or failure is socket.protocol.failure
             self._report(step.endpoint, since_ns or began_ns, monotonic_ns(), failure)
             return failure
         if since_ns:
@@ -191,6 +189,9 @@ class WebSockets:
     def _forget(self, socket: WebSocket) -> None:
         if socket in self._open:
             self._open.remove(socket)
+            if (violation := socket.unseen_violation) is not None:
+                now_ns = monotonic_ns()
+                self._report(socket.close().endpoint, now_ns, now_ns, violation)
             socket.channel.stream.close()
             recording = self._session.stats.recording
             recording.add_websocket(self._phase, socket.name, socket)
