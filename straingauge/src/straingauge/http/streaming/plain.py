@@ -41,10 +41,19 @@ class LineParser:
         self._check_size(len(self._line))
 
     def finish(self) -> Iterator[Event]:
-        """Yield the last line, which needs no line end."""
+        """Yield the last line, which needs no line end.
+
+        Raises:
+            ValueError: It is cut off: without a line end, it is no JSON either.
+        """
         line = bytes(self._line)
         self._line.clear()
-        yield from self._event(line)
+        for event in self._event(line):
+            try:
+                event.json()
+            except ValueError:
+                raise ValueError("the stream ends within a line, which is no JSON") from None
+            yield event
 
     def _event(self, line: bytes) -> Iterator[Event]:
         if self._is_first:

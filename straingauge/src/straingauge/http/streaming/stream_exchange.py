@@ -58,25 +58,27 @@ class StreamExchange:
     def receive(self, received: bytes, at_ns: int) -> Response | RequestFailed | None:
         """Process received bytes; return the outcome, None while the stream continues."""
         request, reader = self._request, self._reader
+        broken: RequestFailed | None = None
         try:
-            self.is_complete = is_complete = reader.feed(received)
+            self.is_complete = reader.feed(received)
         except ProtocolError as error:
-            failure = RequestFailed(ErrorKind.PROTOCOL, str(error))
-            return failure if self.stream is None else self.stream.break_off(failure, at_ns)
+            broken = RequestFailed(ErrorKind.PROTOCOL, str(error))
         if not reader.has_head:
-            return None
+            return broken
         if reader.status not in request.expect:
-            return self._other_response() if is_complete else None
+            return broken or (self._other_response() if self.is_complete else None)
         if self.stream is None and (failed := self._begin()) is not None:
             return failed
-        return self._read(at_ns)
+        return self._read(broken, at_ns)
 
-    def _read(self, at_ns: int) -> Response | RequestFailed | None:
-        """Read what has arrived of the body."""
+    def _read(self, broken: RequestFailed | None, at_ns: int) -> Response | RequestFailed | None:
+        """Read what has arrived of the body, also if it is broken behind that."""
         stream = self.stream
         assert stream is not None
         if (wrong := stream.feed(self._reader.take_body(), at_ns)) is not None:
             return wrong
+        if broken is not None:
+            return stream.break_off(broken, at_ns)
         if self.is_complete:
             return stream.finish(at_ns) or self._response()
         if stream.ending == "limit":

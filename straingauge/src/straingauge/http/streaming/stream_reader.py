@@ -116,9 +116,14 @@ class StreamReader:
 
     def finish(self, at_ns: int) -> RequestFailed | None:
         """Handle the complete response; return why it is wrong, if it is."""
-        for event in self._parser.finish():
-            if self.ending is None and (wrong := self._add(event, at_ns)) is not None:
-                return wrong
+        try:
+            if self._inflater is not None and self.ending is None:
+                self._inflater.finish()
+            for event in self._parser.finish():
+                if self.ending is None and (wrong := self._add(event, at_ns)) is not None:
+                    return wrong
+        except ValueError as error:
+            return self._fail(ErrorKind.PROTOCOL, f"{error}, after {self._count}", at_ns)
         if self.ending is None:
             if self.declared.end is not None:
                 detail = f"the stream ended after {self._count}, before its end mark"
