@@ -19,6 +19,7 @@ from straingauge.journey import User
 from straingauge.observe.process import ServiceProcesses
 from straingauge.target.service_locator import refused
 
+
 @dataclass
 class Services:
     """A service over TLS, one on a socket file, and a proxy."""

@@ -47,9 +47,7 @@ def test_http2_with_a_private_authority(project: Project, https: Server, way: st
     given = ', http={"ca_file": "ca.pem", "http2": True}' if way == "python" else ""
     options = ["--load-ca-file", "ca.pem", "--load-http2"] if way == "options" else []
     url = f"https://localhost:{https.port}"
-    outcome = project.run(
-        TEST.format(more=given), "-n", processes, "--load-host", url, *options
-    )
+    outcome = project.run(TEST.format(more=given), "-n", processes, "--load-host", url, *options)
     outcome.assert_outcomes(passed=1)
     (result,) = project.results()
     assert result["status_codes"] == {"200": 40}

@@ -150,7 +150,9 @@ def test_a_redirect_over_another_host_and_back():
     user = user_of(headers=(("X-Key", "k"), ("Accept", "text/html")))
     user.authorize("t")
     there = response_to(
-        user.post("/in", content=b"a=1", follow_redirects=True), 302, "http://id.example/auth/17?a=1"
+        user.post("/in", content=b"a=1", follow_redirects=True),
+        302,
+        "http://id.example/auth/17?a=1",
     )
     failure = check_response(there)
     assert failure is not None

@@ -200,7 +200,7 @@ def test_redirects_lead_to_other_hosts_and_back(connections: Connections):
 
 
 def test_a_redirect_to_a_host_that_is_not_allowed_is_counted():
-    """A redirect to another machine is an error of its request; nothing is sent, the run goes on."""
+    """A redirect to another machine is an error of its request, and the run goes on."""
 
     def journey(user: User):
         for _ in range(2):

@@ -106,7 +106,7 @@ def test_endless_content_takes_no_memory():
 
 @pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 65_794, 131_072, 131_330])
 def test_the_end_of_a_compressed_piece_is_not_held_back(size: int):
-    """All that a piece decodes to is there with it, also at the limit of what is decoded at once."""
+    """All that a piece decodes to is there with it, however large that is."""
     coder = zlib.compressobj(wbits=31)
     piece = coder.compress(b"a" * size) + coder.flush(zlib.Z_SYNC_FLUSH)
     assert sum(map(len, Inflater("gzip").feed(piece))) == size
@@ -138,7 +138,7 @@ def test_gaps_are_those_of_the_servers_log(server: Server, path: str):
 
     series, _ = run_journey(server.url, journey)
     truth = sent_ns[path]
-    gaps = found[0].gaps._values  # noqa: SLF001  each gap; the histogram rounds them
+    gaps = found[0].gaps._values  # each one; the histogram rounds them
     arrived = list(accumulate(gaps, initial=found[0].first_ns))
     assert len(arrived) == len(truth) == 40
     late = sorted(at - sent for at, sent in zip(arrived, truth, strict=True))

@@ -100,6 +100,22 @@ def test_close_codes(code: int, step: int):
     assert not protocol.messages
 
 
+@pytest.mark.parametrize("step", [1, 10_000])
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [(frame(CLOSE), 1005), (closing(1000, b"a" * 123), 1000), (closing(1000) * 2, 1000)],
+    ids=["7.3.1", "7.3.5", "7.1.2"],
+)
+def test_forms_of_a_close(data: bytes, code: int, step: int):
+    """A close without a code, with the longest reason, or sent twice is no violation."""
+    begun = frame(TEXT, b"a", fin=False)  # 7.1.5: within a message, which never ends then
+    protocol, answers = play(begun + data + frame(0, b"b"), step)
+    assert protocol.failure is not None
+    assert (protocol.failure.kind, protocol.close_code) == (ErrorKind.CLOSED, code)
+    assert answered(answers) == [(CLOSE, str(code).encode())]
+    assert not protocol.messages
+
+
 def deflated(text: bytes) -> bytes:
     """Compress a message (RFC 7692, section 7.2.1)."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)

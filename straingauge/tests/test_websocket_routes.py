@@ -94,8 +94,6 @@ def test_failures_are_the_same_each_way(
 @pytest.mark.parametrize(
     ("way", "kind"), [("plain proxy", "proxy"), ("wrong authority", "certificate_untrusted")]
 )
-def test_a_way_that_is_closed_is_named(
-    ways: dict[str, Way], caller: Locust, way: str, kind: str
-):
+def test_a_way_that_is_closed_is_named(ways: dict[str, Way], caller: Locust, way: str, kind: str):
     """A WebSocket that cannot be opened is an error of what prevents it."""
     assert compare(caller, ways[way], USE.format(path="/echo", timeout_s=20)) == {kind: 1}

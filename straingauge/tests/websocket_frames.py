@@ -61,6 +61,8 @@ VIOLATIONS: Final = [
     pytest.param(b"\x81\x7f" + bytes(6) + b"\xff\xffa", 1002, id="length in 8 bytes"),
     pytest.param(b"\x81\x7f\x80" + bytes(7), 1002, id="length of 64 bits"),
     *(pytest.param(frame(TEXT, b"a", bits=bits), 1002, id=f"3.{bits}") for bits in range(1, 8)),
+    pytest.param(frame(BINARY, b"a", bits=5), 1002, id="3.5 binary"),
+    pytest.param(frame(PING, b"a", bits=6), 1002, id="3.6 ping"),
     pytest.param(frame(CLOSE, bits=7), 1002, id="3.7"),
     *(pytest.param(frame(opcode, b"a"), 1002, id=f"4 {opcode}")
       for opcode in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15)),

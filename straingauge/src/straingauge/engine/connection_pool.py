@@ -122,7 +122,7 @@ class ConnectionPools:
     def _new_pool(self, *, is_http2: bool) -> ConnectionPool:
         if not is_http2:
             return ConnectionPool(self._max_connections)
-        # Other loads need not wait until `h2` is imported.
+        # Other loads need not import `h2`; `run_load` has done so before this one began.
         from straingauge.engine.http2_pool import Http2Pool
 
         return Http2Pool(self._max_connections)

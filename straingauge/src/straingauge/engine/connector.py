@@ -103,7 +103,7 @@ async def _open(
             lambda: Connection(owner, context.receive_queue, address.base_path, root),
             *(context.loop, route, ip),
         )
-    # Other loads need not wait until `h2` is imported.
+    # Other loads need not import `h2`; `run_load` has done so before this one began.
     from straingauge.engine.negotiation import Negotiation
 
     negotiation = await _open_with(

@@ -67,6 +67,8 @@ class Routes:
         self._others: dict[str, Route | StraingaugeError] = {}
         self._http1: dict[str | None, Route] = {}
         self._contexts: dict[tuple[str, ...], ssl.SSLContext] = {}
+        if target.tls is not None:
+            self._contexts[tuple(alpn_protocols(target.address.settings))] = target.tls
 
     def find(self, origin: str | None) -> Route:
         """Return the route to an origin, resolved once; to the target if it is None.

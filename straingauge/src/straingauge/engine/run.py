@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from importlib import import_module
 
 from straingauge.engine.engine import Engine
 from straingauge.engine.event_loop import new_event_loop, rare_gc
@@ -67,6 +68,9 @@ def run_load(
     if detect_warmup:
         require_detectable(load.schedule, warmup_s)
     address = resolve(load.base_url, load.allowed_hosts, load.http)
+    if load.http.http2 is not None:
+        for name in ("negotiation", "http2_pool"):  # or else the first requests would wait for it
+            import_module(f"straingauge.engine.{name}")
     # A collection takes longer than a handful of log-ins.
     with (
         raise_fd_limit(load.most_connections(*share)),

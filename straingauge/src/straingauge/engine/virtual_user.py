@@ -13,6 +13,7 @@ from straingauge.engine.connector import connect
 from straingauge.engine.journey_runner import JourneyRunner
 from straingauge.engine.load import EndpointSink
 from straingauge.engine.run_context import RunContext
+from straingauge.engine.socket_steps import SocketSteps
 from straingauge.http import Request, RequestFailed, Response, StreamResponse, check_response
 from straingauge.http.address import connect_timeout_failure
 from straingauge.http.cookies import sets_cookies
@@ -269,9 +270,6 @@ class VirtualUser(JourneyRunner):
 
     def _do_socket(self, step: SocketStep) -> None:
         if self._sockets is None:
-            # Other loads need not wait until `wsproto` is imported.
-            from straingauge.engine.socket_steps import SocketSteps
-
             self._sockets = SocketSteps(self)
         self._sockets.do(step)
 

@@ -56,9 +56,7 @@ class CookieJar:
         """All cookies, in the order in which they were first set."""
         return iter(list(self._cookies.values()))
 
-    def get(
-        self, name: str, default: str | None = None, *, site: Site | None = None
-    ) -> str | None:
+    def get(self, name: str, default: str | None = None, *, site: Site | None = None) -> str | None:
         """Return the value of the cookie of this name; of several, that of the last one set.
 
         Args:

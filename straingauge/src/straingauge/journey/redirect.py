@@ -45,7 +45,7 @@ def follow_up(
         return None, failure
     request, origin = redirect.request, redirect.site.origin
     target = site if user.site is None else user.site
-    if origin != site.origin and origin != target.origin:
+    if origin not in {site.origin, target.origin}:
         try:
             find(origin)
         except (UsageError, TargetError) as error:

@@ -157,10 +157,14 @@ class LoadTest:
             max_connections: Size of that pool, over all processes; one for each user if None.
             processes: Number of processes that may share the load; by default all, up to the number
                 of cores and users.
+            http: Settings of connections of this load, with the names of ``[http]`` in
+                straingauge.toml, which they replace; options of the command line come before both.
+                Their files are relative to the test's file.
 
         Raises:
-            UsageError: The threshold file is invalid, the test has run a load already, there are no
-                users, or a warm-up is to be detected in a ramp, in steps or in a spike.
+            UsageError: The threshold file or a setting is invalid, the test has run a load already,
+                there are no users, or a warm-up is to be detected in a ramp, in steps or in a
+                spike.
             TargetError: No service responds, or a log-in failed.
         """
         if self._ran:

@@ -25,8 +25,8 @@ class LocalCoordinator:
     """A `CoordinatorClient` without other processes; keeps reports as a `Coordinator` does.
 
     Attributes:
-        locate: Returns the service's base URL, and starts the service if necessary: given the file of
-            the test, and settings of connections of its load.
+        locate: Returns the service's base URL, and starts the service if necessary; given the file
+            of the test, and settings of connections of its load.
         watcher: See `Watcher`.
         locate_started: Returns the service if it was started here.
         before_load: Called before each load; returns whether the database was restored.

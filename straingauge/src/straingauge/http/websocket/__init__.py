@@ -1,6 +1,7 @@
 """WebSockets (RFC 6455) without I/O: the steps of journeys, the handshake, and the protocol.
 
-`handshake` and `protocol` need `wsproto`, and are imported when a journey opens a WebSocket.
+`handshake` and `protocol` need `wsproto`, and are imported by the clients alone: journeys do
+without.
 """
 
 from straingauge.http.websocket.message import Message

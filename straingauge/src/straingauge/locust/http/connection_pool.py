@@ -3,12 +3,14 @@
 import ssl
 from collections import defaultdict
 from collections.abc import Callable
+from importlib import import_module
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from straingauge.http import Request, RequestFailed
 from straingauge.http.address import NoHttp2Error, connect_failure, connect_timeout_failure
 from straingauge.http.exchange import Stale, timeout_failure
+from straingauge.http.settings import HttpSettings
 from straingauge.http.tls import alpn_protocols
 from straingauge.http.traceparent import TraceIds
 from straingauge.locust.http.connection import Connection
@@ -95,6 +97,21 @@ class ConnectionPool:
         self._get_tls = get_tls
         self._tls: dict[tuple[str, ...], ssl.SSLContext] = {}
         self._idle: defaultdict[_Key, list[AnyConnection]] = defaultdict(list)
+
+    def prepare(self, settings: HttpSettings, *, is_tls: bool) -> None:
+        """Import and make what the first request would wait for.
+
+        Args:
+            settings: settings of connections to the target.
+            is_tls: it is an https service.
+
+        Raises:
+            UsageError: a file of the settings cannot be used.
+        """
+        if settings.http2 is not None:
+            import_module("straingauge.locust.http.http2_connection")
+        if is_tls:
+            self._get_tls(tuple(alpn_protocols(settings)))  # kept for all users of the process
 
     def send(  # noqa: PLR0917  keyword arguments are slower
         self,
@@ -199,7 +216,7 @@ class ConnectionPool:
         if address.settings.http2 is None:
             stream = self._open_stream(origin, request, phase, deadline_ns, options, ())
             return Connection(stream, address)
-        # Other loads need not wait until `h2` is imported.
+        # Other loads need not import `h2`; see `prepare`.
         from straingauge.locust.http.http2_connection import Http2Connection
 
         offered = tuple(alpn_protocols(address.settings))

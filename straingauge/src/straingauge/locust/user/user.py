@@ -123,9 +123,12 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
             finish_requests=bool(environment.stop_timeout),
         )
         reporter = RequestReporter(self, session, self._connections)
+        host = self.host or ""
         try:
+            is_tls = host.lower().startswith("https:") and own.ssl_context_factory is None
+            self._connections.prepare(self._http, is_tls=is_tls)
             self.client = Client(
-                self, reporter, session, self._connections, self.host or "", settings=self._http
+                self, reporter, session, self._connections, host, settings=self._http
             )
         except UsageError as error:
             session.fail_setup(error)
