@@ -79,6 +79,21 @@ def test_a_har_file_becomes_a_journey(tmp_path: Path, monkeypatch: pytest.Monkey
     assert f"--load-host {URL}" in (tmp_path / "load" / "pytest.ini").read_text()
 
 
+def test_a_har_file_without_responses(tmp_path: Path):
+    """A file that was written, not recorded, has no responses: its requests are sent as well."""
+    requests = [
+        {"request": {"method": "GET", "url": f"{HOST}/a"}},
+        {"request": {"method": "POST", "url": f"{HOST}/b"}, "response": {}},
+        {"request": {"method": "GET", "url": f"{HOST}/c"}, "response": {"status": 0}},
+    ]
+    found = parse_har(har(*requests), "made.har")
+    assert [(each.method, each.url, each.expect) for each in found.requests] == [
+        ("GET", f"{HOST}/a", ()),
+        ("POST", f"{HOST}/b", ()),
+    ]
+    assert found.skipped == {"without a response": 1}
+
+
 def test_reads_only_without_writes(tmp_path: Path):
     """Other methods than GET and HEAD are used only if the user asks for it."""
     file = tmp_path / "shop.har"

@@ -75,6 +75,33 @@ def test_options_of_curl(command: str, method: str, url: str, body: object):
 
 
 @pytest.mark.parametrize(
+    ("script", "urls"),
+    [
+        ("curl 'http://a/1' -d 'x;y' ;\ncurl 'http://a/2'", ["1", "2"]),
+        (
+            'curl ^"http://a/1^" ^\r\n  -H ^"b: 1^" &\r\ncurl ^"http://a/2^" -d ^"x^"',
+            ["1", "2"],
+        ),
+        ("#!/bin/sh\n# it's old\ncurl http://a/1 # one\n\n# two\ncurl http://a/2", ["1", "2"]),
+        ("curl http://a/1; echo done; curl http://a/2 && rm x", ["1", "2"]),
+        ("curl http://a/1\n  -H 'B: c'\n  -d 'x\ncurl http://a/2'", ["1"]),
+        ("# curl http://a/1 -d x", ["1"]),
+        ("curl http://a/1 -d \\# -d '# no'", ["1"]),
+    ],
+)
+def test_scripts_of_curl(script: str, urls: list[str]):
+    """Each curl command of a script is taken, and comments and other commands are not."""
+    found = [each.url.removeprefix("http://a/") for each in parse_curl(script).requests]
+    assert found == urls
+
+
+def test_a_long_script_is_read_in_time():
+    """The time grows with the length alone, whatever the script has."""
+    for part in ("\n", " ", "#", "# a\n", "\n#", "a/", "curl http://a ;\n"):
+        parse_curl("curl http://a " + part * (50_000 // len(part)))
+
+
+@pytest.mark.parametrize(
     ("command", "data"),
     [
         (

@@ -95,6 +95,58 @@ def test_bad_collections(content: dict[str, Any], message: str):
         parse_postman(content, "api.json", URL)
 
 
+def test_values_of_an_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """An environment fills in variables before the collection; its secrets are not written."""
+    body = {"mode": "raw", "raw": '{"id": "{{$guid}}", "at": {{$timestamp}}}'}
+    hidden = headers(X_Tenant="{{tenant}}", X_Trace="{{trace}}")
+    url = "{{baseUrl}}/{{profile}}/items"
+    request = {"method": "POST", "url": url, "header": hidden, "body": body}
+    off = {"request": "{{baseUrl}}/{{off}}"}
+    variables = [{"key": "profile", "value": "old"}, {"key": "trace", "value": "t1"}]
+    content = {"item": [{"request": request}, off], "variable": variables}
+    values = [
+        {"key": "profile", "value": "17", "enabled": True},
+        {"key": "tenant", "value": "t3nant-s3cret", "type": "secret", "enabled": True},
+        {"key": "off", "value": "x", "enabled": False},
+    ]
+    (tmp_path / "api.json").write_text(json.dumps(content))
+    (tmp_path / "staging.json").write_text(json.dumps({"name": "staging", "values": values}))
+    given = ("--postman-environment", tmp_path / "staging.json")
+    done = init(tmp_path, "--postman", tmp_path / "api.json", *given, URL, "--writes")
+    assert done.exit_code == 0, done.output
+    assert "t3nant-s3cret" not in written(tmp_path)
+    assert "{{$guid}} is the same in each request" in done.output
+    assert "skipped     1 request with the unknown variable off" in done.output
+    monkeypatch.setenv("LOAD_X_TENANT", "own-tenant")
+    (found,) = (each for each in steps(tmp_path) if isinstance(each, Request))
+    assert (found.target, found.headers["X-Trace"]) == ("/17/items", "t1")
+    assert found.headers["X-Tenant"] == "own-tenant"
+    assert json.loads(found.body or b"")["at"] > 0
+
+
+def test_an_environment_that_is_none(tmp_path: Path):
+    """A file that is no environment, and one without a collection, are clear errors."""
+    (tmp_path / "api.json").write_text(json.dumps({"item": [{"request": "{{b}}/x"}]}))
+    given = ("--postman-environment", tmp_path / "api.json")
+    refused = init(tmp_path, "--postman", tmp_path / "api.json", *given, URL)
+    assert (refused.exit_code, "the Postman environment has no values" in refused.output) == (
+        2,
+        True,
+    )
+    alone = init(tmp_path, *given, URL)
+    assert (alone.exit_code, "--postman FILE" in alone.output) == (2, True)
+
+
+def test_headers_as_lines_and_variables_of_graphql_as_an_object():
+    """Headers may be lines of text, as in version 2.0, and variables of GraphQL an object."""
+    query = {"mode": "graphql", "graphql": {"query": "{a}", "variables": {"n": "{{n}}"}}}
+    request = {"method": "POST", "url": f"{URL}/q", "header": "X-A: 1\nX-B: b:c", "body": query}
+    content = {"item": [{"request": request}], "variable": [{"key": "n", "value": "7"}]}
+    (found,) = parse_postman(content, "api.json", URL).requests
+    assert found.headers == [("X-A", "1"), ("X-B", "b:c")]
+    assert found.body == ("json", {"query": "{a}", "variables": {"n": "7"}})
+
+
 def test_variables_in_bodies_and_urls_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A password may be a variable without a value; a secret one is not written anywhere."""
     raw = '{"password": "{{unknown}}", "note": "by {{who}}", "n": {{count}}}'

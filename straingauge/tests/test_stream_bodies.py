@@ -104,12 +104,12 @@ def test_endless_content_takes_no_memory():
     assert taken < 500_000
 
 
-@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 65_794, 131_072, 131_330])
+@pytest.mark.parametrize("size", [65_536, 65_537, 65_540, 131_330])
 def test_the_end_of_a_compressed_piece_is_not_held_back(size: int):
-    """All that a piece decodes to is there with it, however large that is."""
-    coder = zlib.compressobj(wbits=31)
-    piece = coder.compress(b"a" * size) + coder.flush(zlib.Z_SYNC_FLUSH)
-    assert sum(map(len, Inflater("gzip").feed(piece))) == size
+    """All that a piece decodes to is there with it, also at the limit of one step."""
+    coder = zlib.compressobj(wbits=-15)
+    piece = coder.compress(b"a" * size) + coder.flush()
+    assert sum(map(len, Inflater("deflate").feed(piece))) == size
 
 
 def test_a_compressed_stream_that_is_closed_on_purpose_is_not_cut_off():

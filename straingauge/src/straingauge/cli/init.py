@@ -46,6 +46,13 @@ _LABEL_WIDTH: Final = len("environment")
     help="Postman collection, version 2.0 or 2.1.",
 )
 @click.option(
+    "--postman-environment",
+    "environment",
+    type=common_options.PATH,
+    metavar="FILE",
+    help="Exported Postman environment with the values of the collection's variables.",
+)
+@click.option(
     "--writes",
     is_flag=True,
     help="Include operations that create data, and those that change what they created; of"
@@ -59,6 +66,7 @@ def init(
     har: Path | None,
     curl: str | None,
     postman: Path | None,
+    environment: Path | None,
     writes: bool,
 ) -> None:
     """Create a load suite for the service at URL from its OpenAPI document.
@@ -86,6 +94,10 @@ def init(
     given = [f"--{name}" for name, value in captured.items() if value is not None]
     if len([*given, *(["--openapi"] if document is not None else [])]) > 1:
         raise UsageError(f"{given[0]} and another source: a suite has one", hint="name only one")
+    if environment is not None and postman is None:
+        raise UsageError(
+            "--postman-environment has the values of a collection", hint="--postman FILE"
+        )
     if given:
         from straingauge.cli.init_captured import init_captured
 
@@ -95,6 +107,7 @@ def init(
             har=har,
             curl=curl,
             postman=postman,
+            environment=environment,
             writes=writes,
         )
         return

@@ -34,6 +34,7 @@ def init_captured(
     har: Path | None,
     curl: str | None,
     postman: Path | None,
+    environment: Path | None,
     writes: bool,
 ) -> None:
     """Create a load suite from captured requests; exactly one kind of them is given.
@@ -41,7 +42,7 @@ def init_captured(
     Raises:
         UsageError: They cannot be read, or no request is left.
     """
-    capture = _capture(url, har, curl, postman)
+    capture = _capture(url, har, curl, postman, environment)
     url = url or own_origin(capture, "") or _DEFAULT_URL
     here = is_here(urlsplit(url).hostname or "")
     suite = suite_of(capture, url, folder.resolve(), here=here, writes=writes)
@@ -51,12 +52,21 @@ def init_captured(
         click.echo(labelled(label, text, _LABEL_WIDTH))
 
 
-def _capture(url: str | None, har: Path | None, curl: str | None, postman: Path | None) -> Capture:
+def _capture(
+    url: str | None,
+    har: Path | None,
+    curl: str | None,
+    postman: Path | None,
+    environment: Path | None,
+) -> Capture:
     if har is not None:
         return parse_har(read_json(har, "a HAR file"), har.name)
     if postman is not None:
         content = read_json(postman, "a Postman collection")
-        return parse_postman(content, postman.name, url or _DEFAULT_URL)
+        values = None
+        if environment is not None:
+            values = read_json(environment, "a Postman environment")
+        return parse_postman(content, postman.name, url or _DEFAULT_URL, values)
     assert curl is not None
     return parse_curl(_standard_input() if curl == "-" else curl, url or _DEFAULT_URL)
 

@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, quote_plus, unquote
@@ -18,7 +19,7 @@ from straingauge.scaffold.captured.capture import (
 )
 from straingauge.scaffold.captured.curl_form import bytes_of, content_of, file_of, parts_of
 from straingauge.scaffold.captured.curl_options import options_of
-from straingauge.scaffold.captured.shell_words import split_words
+from straingauge.scaffold.captured.shell_words import COMMAND_END, split_words
 
 JOURNEY: Final = "request"
 MAX_CHARACTERS: Final = 1 << 20
@@ -41,12 +42,13 @@ _NOTED: Final = {
 }
 _NO_BASIC: Final = frozenset({"digest", "ntlm", "negotiate", "anyauth", "aws-sigv4"})
 _BEFORE: Final = re.compile(r"[$%>#]|sudo|time|exec|env|&|[A-Za-z_]\w*=.*", re.DOTALL)
+_COMMAND_ENDS: Final = frozenset({COMMAND_END, "&", "&&"})
 _PATTERN: Final = re.compile(r"\[\w+-\w+(?::\d+)?\]|\{[^{}]*,[^{}]*\}")
 _SHELL_VARIABLE: Final = re.compile(r"\$\{?[A-Za-z_]\w*\}?")
 
 
 def parse_curl(command: str, base_url: str = "http://localhost:8000") -> Capture:
-    """Return the requests of a curl command.
+    """Return the requests of a curl command, or of those of a script, one to a line.
 
     Args:
         command: The command as a shell of Unix or Windows reads it.
@@ -57,7 +59,7 @@ def parse_curl(command: str, base_url: str = "http://localhost:8000") -> Capture
             read.
     """
     capture = Capture("a curl command", "a curl command", {JOURNEY: []})
-    for options in _groups(_words(command)):
+    for options in (each for words in _commands(command) for each in _groups(words)):
         for name, _ in options:
             if name in _NOTED:
                 capture.note(_NOTED[name])
@@ -76,7 +78,11 @@ def parse_curl(command: str, base_url: str = "http://localhost:8000") -> Capture
     return capture
 
 
-def _words(command: str) -> list[str]:
+def _commands(command: str) -> Iterator[list[str]]:
+    """Yield the words behind each curl of a script; the first command must be one.
+
+    Browsers copy several requests so, with ";" or, for Windows, "&" between them.
+    """
     if len(command) > MAX_CHARACTERS:
         raise UsageError(f"curl: the command has more than {MAX_CHARACTERS} characters")
     try:
@@ -86,16 +92,21 @@ def _words(command: str) -> list[str]:
             f"curl: the command is cut off: {error}",
             hint='copy it with "Copy as cURL", and give it by standard input: --curl -',
         ) from error
-    given = words[:1]
-    while words and _BEFORE.fullmatch(words[0]):
-        words = words[1:]
-    if not words or re.split(r"[/\\]", words[0])[-1].lower() not in ("curl", "curl.exe"):
-        begin = (words or given or [""])[0][:40]
-        raise UsageError(
-            f"not a curl command: it begins with {begin!r}",
-            hint='--curl "curl ..."; in a browser: "Copy as cURL"',
-        )
-    return words[1:]
+    groups = [
+        list(group) for is_end, group in groupby(words, _COMMAND_ENDS.__contains__) if not is_end
+    ]
+    for number, group in enumerate(groups or [[""]]):
+        given = group[:1]
+        while group and _BEFORE.fullmatch(group[0]):
+            group = group[1:]  # noqa: PLW2901  what comes before a command
+        if group and re.split(r"[/\\]", group[0])[-1].lower() in ("curl", "curl.exe"):
+            yield group[1:]
+        elif not number:
+            begin = (group or given)[0][:40]
+            raise UsageError(
+                f"not a curl command: it begins with {begin!r}",
+                hint='--curl "curl ..."; in a browser: "Copy as cURL"',
+            )
 
 
 def _groups(words: list[str]) -> Iterator[Options]:

@@ -95,8 +95,8 @@ def _request(entry: Mapping[str, Any], capture: Capture) -> CapturedRequest | No
     if not isinstance(method, str) or not isinstance(url, str):
         capture.skipped["not understood: no method or URL"] += 1
         return None
-    reason = _reason_against(method.upper(), url, status)
-    if reason or not isinstance(status, int):
+    has_response = bool(response)  # without one at all, the file was written, not recorded
+    if reason := _reason_against(method.upper(), url, status, has_response=has_response):
         capture.skipped[reason] += 1
         return None
     headers = _headers(recorded)
@@ -114,7 +114,7 @@ def _request(entry: Mapping[str, Any], capture: Capture) -> CapturedRequest | No
         url=url.partition("#")[0],
         headers=headers,
         body=body,
-        expect=_expected(status),
+        expect=_expected(status) if isinstance(status, int) else (),
     )
 
 
@@ -177,13 +177,13 @@ def _sent_bytes(recorded: Mapping[str, Any], headers: Pairs) -> int:
     return max([size if isinstance(size, int) else 0, *map(int, texts)])
 
 
-def _reason_against(method: str, url: str, status: object) -> str:
+def _reason_against(method: str, url: str, status: object, *, has_response: bool) -> str:
     """Return why a request is skipped; empty if it is not."""
     if url.startswith(("ws:", "wss:")) or status == _SWITCHED:
         return "to WebSockets"
     if url.startswith(_LOCAL):
         return "that went to no server"
-    if not isinstance(status, int) or status <= 0:
+    if has_response and (not isinstance(status, int) or status <= 0):
         return "without a response"
     is_own = method in ("OPTIONS", "CONNECT")
     return "with OPTIONS, which a browser sends by itself" if is_own else ""

@@ -17,18 +17,33 @@ from straingauge.scaffold.document import as_dict, as_list
 JOURNEY: Final = "requests"
 _VARIABLE: Final = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
 _DEEPEST: Final = 50
+# Values that Postman makes anew for each request: an example of each.
+_MADE: Final = {
+    "$guid": "5f1e4b2a-9c3d-4e8f-a1b2-c3d4e5f60718",
+    "$randomUUID": "5f1e4b2a-9c3d-4e8f-a1b2-c3d4e5f60718",
+    "$timestamp": "1767225600",
+    "$isoTimestamp": "2026-01-01T00:00:00.000Z",
+    "$randomInt": "17",
+}
 
 
-def parse_postman(content: Mapping[str, Any], source: str, base_url: str) -> Capture:
+def parse_postman(
+    content: Mapping[str, Any],
+    source: str,
+    base_url: str,
+    environment: Mapping[str, Any] | None = None,
+) -> Capture:
     """Return the requests of a collection: a journey for each folder at its top.
 
     Args:
         content: The collection.
         source: Its file.
         base_url: Stands for a variable at the begin of a URL that the collection does not define.
+        environment: An exported environment, whose values come before those of the collection.
 
     Raises:
-        UsageError: It is no collection of a known version, or has no requests.
+        UsageError: It is no collection of a known version, or has no requests; or the environment
+            is none.
     """
     content = as_dict(content.get("collection")) or content
     info = as_dict(content.get("info"))
@@ -39,7 +54,7 @@ def parse_postman(content: Mapping[str, Any], source: str, base_url: str) -> Cap
             hint="export it as Collection v2.1",
         )
     capture = Capture(source, str(info.get("name") or source))
-    reader = _Reader(capture, base_url, content)
+    reader = _Reader(capture, base_url, content, environment or {"values": []})
     for name, request in reader.requests(content, JOURNEY, content.get("auth"), 0):
         capture.journeys.setdefault(name, []).append(request)
     if not capture.journeys:
@@ -48,12 +63,14 @@ def parse_postman(content: Mapping[str, Any], source: str, base_url: str) -> Cap
     return capture
 
 
-def _variables(content: Mapping[str, Any]) -> tuple[dict[str, str], frozenset[str]]:
+def _variables(listed: object) -> tuple[dict[str, str], frozenset[str]]:
     """Return the values of variables by name, and those that are secret."""
     known = {
-        str(each.get("key") or each.get("id")): each
-        for each in map(as_dict, as_list(content.get("variable")))
-        if each.get("value") not in (None, "") and not each.get("disabled")
+        str(each.get("key") or each.get("id")).strip(): each
+        for each in map(as_dict, as_list(listed))
+        if each.get("value") not in (None, "")
+        and not each.get("disabled")
+        and each.get("enabled", True)  # of environments
     }
     values = {name: str(each["value"]) for name, each in known.items()}
     secret = (name for name, each in known.items() if each.get("type") == "secret")
@@ -97,10 +114,23 @@ class _Unknown(Exception):
 class _Reader:
     """Reads the items of a collection."""
 
-    def __init__(self, capture: Capture, base_url: str, collection: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        capture: Capture,
+        base_url: str,
+        collection: Mapping[str, Any],
+        environment: Mapping[str, Any],
+    ) -> None:
+        if not isinstance(environment.get("values"), list):
+            raise UsageError(
+                "the Postman environment has no values", hint="export it as an environment"
+            )
         self._capture = capture
         self._base_url = base_url
-        self._variables, self._secrets = _variables(collection)
+        self._environment, secrets = _variables(environment["values"])
+        own_values, own_secrets = _variables(collection.get("variable"))
+        self._variables = own_values | self._environment
+        self._secrets = secrets | own_secrets
 
     def requests(
         self, folder: Mapping[str, Any], journey: str, auth: object, depth: int
@@ -113,8 +143,8 @@ class _Reader:
             return
         outer = self._variables
         if depth:
-            own_values, secrets = _variables(folder)
-            self._variables = outer | own_values
+            own_values, secrets = _variables(folder.get("variable"))
+            self._variables = outer | own_values | self._environment
             self._secrets |= secrets
         for item in map(as_dict, as_list(folder.get("item"))):
             own = item["auth"] if item.get("auth") else auth
@@ -185,8 +215,9 @@ class _Reader:
             return "content", text or self._file(file.get("src"))
         if mode == "graphql":
             query = as_dict(body.get("graphql"))
-            text = self._filled(str(query.get("variables") or "{}"))
-            variables = body_of(text, "application/json")
+            given = query.get("variables")
+            text = json.dumps(given) if isinstance(given, dict) else str(given or "{}")
+            variables = body_of(self._filled(text), "application/json")
             sent = variables[1] if variables is not None and variables[0] == "json" else {}
             return "json", {"query": str(query.get("query") or ""), "variables": sent}
         if mode != "raw":
@@ -258,6 +289,9 @@ class _Reader:
         return frozenset([str(values.get("value") or "key")] if kind == "apikey" else [])
 
     def _pairs(self, listed: object) -> Pairs:
+        if isinstance(listed, str):  # headers of version 2.0, as lines
+            split = (line.partition(":") for line in listed.splitlines() if ":" in line)
+            listed = [{"key": name.strip(), "value": value.strip()} for name, _, value in split]
         return [
             (self._filled(name := str(each.get("key"))), self._value(name, each.get("value")))
             for each in map(as_dict, as_list(listed))
@@ -274,6 +308,9 @@ class _Reader:
 
         def value(found: re.Match[str]) -> str:
             name = found[1]
+            if name in _MADE:
+                self._capture.note(f"{{{{{name}}}}} is the same in each request")
+                return _MADE[name]
             if name not in self._variables or depth > _DEEPEST:
                 raise _Unknown(f"the unknown variable {name}")
             return self._filled(self._variables[name], depth + 1)

@@ -24,10 +24,16 @@ _POWERSHELL_PART: Final = re.compile(
     r"""'((?:[^']|'')*)'|"((?:[^"`]|`.|"")*)"|(`\r?\n|\s)|`(.)|([^\s'"`]+)|(.)""", re.DOTALL
 )
 _MOST: Final = 0x10FFFF
+COMMAND_END: Final = ";"
+_BETWEEN: Final = re.compile(r"(?:\s+|#[^\n]*)+")  # blank lines and comments
+_CURL: Final = re.compile(r"(?:[^\s'\"]*/)?curl(?:\.exe)?\s")
+_PROMPT: Final = re.compile(r"#\s*curl(?:\.exe)?\s")
 
 
 def split_words(text: str) -> list[str]:
     """Split a command line as the shell does that it was written for.
+
+    Comments are left out; between the commands of a script of a Unix shell is the word ";".
 
     Raises:
         ValueError: A quote has no end.
@@ -36,8 +42,42 @@ def split_words(text: str) -> list[str]:
         return _windows_words(_without_carets(text))
     if _POWERSHELL.search(text):
         return _powershell_words(text)
-    text = text.replace("\\\r\n", " ").replace("\\\n", " ")
+    text = _on_one_line(text.replace("\\\r\n", " ").replace("\\\n", " "))
     return shlex.split(_ANSI_C.sub(lambda found: shlex.quote(_decoded(found[1])), text))
+
+
+def _on_one_line(text: str) -> str:
+    """Return a script without comments, with an end of command where a line begins with curl.
+
+    Other lines are taken for the rest of the command before them, whose backslashes were lost.
+    """
+    if _PROMPT.match(text) and not any(map(_CURL.match, text.splitlines())):
+        return text  # the "#" is the prompt of a terminal
+    kept: list[str] = []
+    quote = ""  # that of the string at this place
+    place = 0
+    while place < len(text):
+        character = text[place]
+        if character == "\\" and quote != "'":
+            kept.append(text[place : place + 2])
+            place += 2
+            continue
+        if character == quote:
+            quote = ""
+        elif not quote and character in "'\"":
+            quote = character
+        elif not quote and (
+            character == "\n" or (character == "#" and not "".join(kept[-1:]).strip())
+        ):
+            found = _BETWEEN.match(text, place)
+            place = len(text) if found is None else found.end()
+            kept.append(f" {COMMAND_END} " if kept and _CURL.match(text, place) else "\n")
+            continue
+        elif not quote and character == ";" and text[place + 1 : place + 2] in {"", " ", "\n"}:
+            kept.append(" ")  # it may follow a word at once
+        kept.append(character)
+        place += 1
+    return "".join(kept)
 
 
 def _decoded(text: str) -> str:
