@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from straingauge.errors import UsageError
 from straingauge.replay.client import client_of
 from straingauge.replay.json_lines import json_format
 from straingauge.replay.line_formats import parse_common, parse_uvicorn
 from straingauge.replay.log_time import as_datetime, instant_ns, parse_log_time
+from straingauge.replay.own_format import own_format
 from straingauge.replay.request import RecordedRequest
 
 METHODS = st.sampled_from(["GET", "HEAD", "POST", "DELETE", "PROPFIND"])
@@ -130,6 +132,81 @@ def test_ports_of_clients():
     assert client_of("[::1]:43210") == "::1"
     assert client_of("2001:db8::1") == "2001:db8::1"
     assert client_of("192.0.2.1") == "192.0.2.1"
+
+
+HAPROXY = r' (?P<client>\S+) \[(?P<time>[^]]+)\] .* (?P<status>\d{3}) .*"(?P<request>[^"]*)"'
+ALB = (
+    r"^\S+ (?P<time>\S+) \S+ (?P<client>\S+) .*? (?P<status>\d{3})"
+    r' .*? "(?P<request>[^"]*)" "(?P<agent>[^"]*)"'
+)
+IIS = (
+    r"^(?P<time>\S+ \S+) \S+ (?P<method>[A-Z]+) (?P<target>\S+) \S+ \d+ \S+"
+    r" (?P<client>\S+) (?P<agent>\S+) \S+ (?P<status>\d+)"
+)
+GIN = (
+    r"(?P<time>\d{4}-\S+) \| (?P<status>\d+) \| +\S+ \| +(?P<client>\S+)"
+    r' \| (?P<method>\w+) +"(?P<target>[^"]*)"'
+)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line", "expected"),
+    [
+        (
+            HAPROXY,
+            "Feb  6 12:14:14 lb haproxy[14389]: 10.0.1.2:33317 [06/Feb/2026:12:14:14.655] in"
+            ' static/srv1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 {} "GET /i?a=1 HTTP/1.1"',
+            ("GET", "/i?a=1", 200, "10.0.1.2", ""),
+        ),
+        (
+            ALB,
+            "https 2026-02-06T12:14:14.655000Z app/lb/50dc 192.0.2.7:2817 10.0.0.1:80 0.086 0.048"
+            ' 0.037 404 404 0 57 "GET https://www.example:443/a?b=c HTTP/1.1" "curl/8" TLS_AES -',
+            ("GET", "/a?b=c", 404, "192.0.2.7", "curl/8"),
+        ),
+        (
+            IIS,
+            "2026-02-06 12:14:14.655 10.0.0.9 POST /api/items - 443 - 192.0.2.7 Mozilla/5.0 - 201",
+            ("POST", "/api/items", 201, "192.0.2.7", "Mozilla/5.0"),
+        ),
+        (
+            GIN,
+            '[GIN] 2026-02-06T12:14:14.655 | 200 |  1.2ms |  ::1 | GET  "/ping"',
+            ("GET", "/ping", 200, "::1", ""),
+        ),
+    ],
+    ids=["haproxy", "alb", "iis", "gin"],
+)
+def test_a_format_of_the_user(pattern: str, line: str, expected: tuple[str, str, int, str, str]):
+    """Lines of any format are read by a pattern with named groups."""
+    found = own_format(pattern).parse(line)
+    assert found is not None
+    assert (found.method, found.target, found.status, found.client, found.agent) == expected
+    assert found.at_ns == parse_log_time("2026-02-06T12:14:14.655Z")
+    assert own_format(pattern).parse("a line of something else") is None
+
+
+def test_a_pattern_without_a_time_or_with_a_wrong_one():
+    """A log may have no times; what should be a time and is none is no request."""
+    no_time = own_format(r"(?P<request>.*)").parse("GET /a HTTP/1.1")
+    assert no_time is not None
+    assert (no_time.at_ns, no_time.target) == (0, "/a")
+    assert own_format(r"(?P<time>\S+) (?P<request>.*)").parse("soon GET /a HTTP/1.1") is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("(?P<request>", "--log-format is no regular expression"),
+        ("(?P<request>.*) (?P<size>.*)", "the group 'size'"),
+        ("(?P<method>GET) (?P<time>.*)", "no group for the request"),
+    ],
+)
+def test_a_wrong_pattern_is_named(pattern: str, message: str):
+    """A pattern that cannot be used is an error that shows one that can."""
+    with pytest.raises(UsageError, match=message) as caught:
+        own_format(pattern)
+    assert caught.value.hint
 
 
 def test_utc():

@@ -79,7 +79,7 @@ def test_a_har_file_becomes_a_journey(tmp_path: Path, monkeypatch: pytest.Monkey
     assert f"--load-host {URL}" in (tmp_path / "load" / "pytest.ini").read_text()
 
 
-def test_a_har_file_without_responses(tmp_path: Path):
+def test_a_har_file_without_responses():
     """A file that was written, not recorded, has no responses: its requests are sent as well."""
     requests = [
         {"request": {"method": "GET", "url": f"{HOST}/a"}},

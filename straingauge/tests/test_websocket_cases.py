@@ -7,7 +7,6 @@ import zlib
 from typing import Final
 
 import pytest
-from single_journey import peak_bytes
 from straingauge.http import ErrorKind
 from straingauge.http.websocket.deflate import Deflate
 from straingauge.http.websocket.protocol import WebSocketProtocol
@@ -155,9 +154,7 @@ def test_bad_compression(data: bytes, kind: ErrorKind, code: int):
 
 def test_empty_fragments_take_no_memory():
     """A server may send any number of empty fragments: nothing is kept of them."""
-    data = frame(TEXT, b"a", fin=False) + frame(0, fin=False) * 20_000
-    with peak_bytes() as peak:
-        protocol, _ = play(data + frame(0, b"b"), 1000)
-        taken = peak()
+    protocol, _ = play(frame(TEXT, b"a", fin=False) + frame(0, fin=False) * 1000, 1000)
+    assert protocol._parts == ["a"]
+    protocol.receive(frame(0, b"b"), 1)
     assert [each.data for each in protocol.messages] == ["ab"]
-    assert taken < 100_000

@@ -39,6 +39,14 @@ if TYPE_CHECKING:
     help="First time to replay: 10m (after the first request), 13:55 or 2026-10-10T13:55.",
 )
 @click.option("--to", "end", metavar="WHEN", help="Time before which the replay ends.")
+@click.option(
+    "--log-format",
+    "pattern",
+    metavar="REGEX",
+    show_default="detected",
+    help="Regular expression of the lines of another format, with named groups: request (or method"
+    " and target), time, status, client, agent.",
+)
 @click.option("--writes", is_flag=True, help="Send all methods, not GET and HEAD only.")
 @click.option(
     "--map",
@@ -87,8 +95,8 @@ def replay(
       straingauge replay access.log --writes --map ids.py:renumber
 
     LOG is in the common or combined format (nginx, Apache), that of uvicorn, or has
-    one JSON object a line; which one is detected. Lines in another format are
-    counted; if more than half are, nothing is sent.
+    one JSON object a line; which one is detected, unless --log-format says so. Lines
+    in another format are counted; if more than half are, nothing is sent.
 
     GET and HEAD requests are sent, with their queries; logs have no bodies, headers
     or cookies. The requests of one client address and user agent are a session: one
@@ -128,4 +136,5 @@ def _source(log: Path, options: dict[str, Any]) -> "LogSource":
         end=None if end is None else LogTime(end),
         writes=options.pop("writes"),
         most_users=options.pop("max_users"),
+        pattern=options.pop("pattern"),
     )

@@ -15,6 +15,7 @@ from straingauge.replay.json_lines import json_format
 from straingauge.replay.line_formats import COMMON, UVICORN, LogFormat
 from straingauge.replay.log_file import read_lines
 from straingauge.replay.log_window import LogTime, LogWindow, zone_of
+from straingauge.replay.own_format import own_format
 from straingauge.replay.recording import Recording, make_request
 from straingauge.replay.request import RecordedRequest
 from straingauge.replay.request_table import RequestTable
@@ -51,6 +52,7 @@ class LogSource:
         begin, end: The part of the log; None for its begin or end.
         writes: Send all methods, not GET and HEAD only.
         most_users: Highest number of users.
+        pattern: Regular expression of its lines, see `own_format`; None to detect their format.
     """
 
     path: Path
@@ -61,6 +63,7 @@ class LogSource:
     end: LogTime | None = None
     writes: bool = False
     most_users: int = 1000
+    pattern: str | None = None
 
 
 def read_recording(source: LogSource, change: Change | None = None) -> Recording:
@@ -78,7 +81,8 @@ def read_recording(source: LogSource, change: Change | None = None) -> Recording
     began_s = time.monotonic()
     lines = read_lines(source.path, source.size_bytes)
     sample = list(islice(lines, SAMPLE_LINES))
-    found = detect_format(sample, source.path)
+    pattern = source.pattern
+    found = detect_format(sample, source.path) if pattern is None else own_format(pattern)
     reader = _Reader(source, found, change)
     for line in chain(sample, lines):
         reader.add(line)
@@ -106,7 +110,7 @@ def detect_format(sample: Sequence[str], path: Path) -> LogFormat:
     raise UsageError(
         f"{path}: not an access log in a known format{first}",
         hint="known are common and combined (nginx, Apache), uvicorn, and JSON lines with method"
-        " and path",
+        " and path; others are described by --log-format REGEX",
     )
 
 
