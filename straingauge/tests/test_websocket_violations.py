@@ -16,7 +16,7 @@ from straingauge.http import RequestFailed
 from straingauge.http.settings import HttpSettings
 from straingauge.http.websocket import WebSocket
 from straingauge.http.websocket.protocol import WebSocketProtocol
-from straingauge.journey import Pause
+from straingauge.journey import Pause, User
 from websocket_frames import CLOSE, PING, TEXT, VIOLATIONS, answered, frame
 
 pytestmark = pytest.mark.usefixtures("nothing_left_open")
@@ -33,6 +33,23 @@ STALLS: Final = {
 }
 
 
+def shake_hands(peer: Peer) -> str:
+    """Answer a handshake; return its path without the slash."""
+    request = peer.read()
+    assert request is not None
+    (key,) = (
+        line.partition(": ")[2]
+        for line in request.head.splitlines()
+        if line.startswith("Sec-WebSocket-Key")
+    )
+    accept = base64.b64encode(hashlib.sha1(key.encode() + GUID).digest())  # noqa: S324  RFC 6455
+    peer.socket.sendall(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept
+    )
+    return request.target.removeprefix("/")
+
+
 class Violator:
     """Opens a WebSocket, waits for a frame, and sends what the number in its path says.
 
@@ -46,19 +63,7 @@ class Violator:
 
     def __call__(self, peer: Peer) -> None:
         """Serve one connection."""
-        request = peer.read()
-        assert request is not None
-        (key,) = (
-            line.partition(": ")[2]
-            for line in request.head.splitlines()
-            if line.startswith("Sec-WebSocket-Key")
-        )
-        accept = base64.b64encode(hashlib.sha1(key.encode() + GUID).digest())  # noqa: S324  RFC 6455
-        peer.socket.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept
-        )
-        place = request.target.removeprefix("/")
+        place = shake_hands(peer)
         peer.socket.recv(65536)
         peer.socket.sendall(STALLS[place] if place in STALLS else DATA[int(place)])
         answer = b""
@@ -114,7 +119,7 @@ def test_a_locust_user_counts_each_violation(served: tuple[Violator, str], calle
     """The same holds for Locust users."""
     violator, url = served
     start = "from straingauge import RequestFailed\nfound = []\n"
-    end = "\nassert user.run_journey(journey) is None\nreturn found"
+    end = "\nuser.run_journey(journey)\nreturn found"
     outcome = caller.call(url, start + JOURNEY.format(count=len(DATA)) + end)
     assert outcome.record["main ws receive"]["errors"] == {"protocol": len(DATA)}
     check(violator, outcome.value)
@@ -167,6 +172,24 @@ def journey(user):
     end = "\nreturn str(user.run_journey(journey))"
     outcome = caller.call(server.url, start + journey + end)
     assert outcome.record["main ws close"]["errors"] == {"protocol": 2}
+
+
+def test_a_server_that_takes_no_part_in_the_end_of_tls(certificate: Path):
+    """A server that reads and sends nothing more does not keep the load from its end."""
+    is_over = threading.Event()
+
+    def silent(peer: Peer) -> None:
+        shake_hands(peer)
+        is_over.wait(20)
+
+    def journey(user: User):
+        yield user.websocket("/")
+
+    with serve(silent, speaking_tls(certificate)) as server:
+        http = HttpSettings(ca_file=Path(f"{certificate}.crt"))
+        series, _ = run_journey(f"https://localhost:{server.port}", journey, http=http)
+        is_over.set()
+    assert (dict(series.errors), series.statuses[101]) == ({}, 1)
 
 
 class FullChannel:

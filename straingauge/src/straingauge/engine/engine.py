@@ -14,6 +14,7 @@ from straingauge.engine.request_timeouts import expire_first_byte_timeouts, expi
 from straingauge.engine.run_context import RunContext
 from straingauge.engine.scenario_run import ScenarioRun
 from straingauge.engine.session_dispatcher import SessionDispatcher
+from straingauge.engine.socket_channel import end_closing
 from straingauge.histogram import Histogram
 
 # A heartbeat measures the loop's lag; every 5th looks for timeouts, every 50th calls `on_tick`. So
@@ -104,6 +105,7 @@ class Engine:
             abandoned = sum(run.abandon() for run in self._runs)
             for run in self._runs:
                 run.context.close()
+            loop.run_until_complete(end_closing(self._context.closing))
         if isinstance(self._crash, KeyboardInterrupt):  # a signal's handler ran in a callback
             is_interrupted = True
         elif self._crash is not None:

@@ -1,7 +1,9 @@
 """State shared by all virtual users of a run."""
 
+from __future__ import annotations
+
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from straingauge.engine.delay_histogram import DelayHistogram
 from straingauge.engine.pace import PaceControl
@@ -9,6 +11,9 @@ from straingauge.engine.route import Routes
 from straingauge.engine.thread_pool import ThreadPool
 from straingauge.http.receive_queue import ReceiveQueue
 from straingauge.http.traceparent import TraceIds
+
+if TYPE_CHECKING:
+    from straingauge.engine.socket_channel import SocketChannel
 
 # Thousands of connections opened at once would overflow the target's accept queue, and what the
 # kernel drops there would count as the service's failures.
@@ -25,6 +30,7 @@ class RunContext:
         routes, target: where requests go, and the route to the target.
         pace: the pace that may change while the load runs; None if it may not.
         trace_ids: ids of the requests' traces; None to send no header `traceparent`.
+        closing: WebSockets' connections that are being closed.
         is_closing: no further request is sent.
         end_reason: why no execution is to start any more; None as long as the schedule decides.
         busy: virtual users that run a journey.
@@ -53,6 +59,7 @@ class RunContext:
         self.trace_ids = trace_ids
         self.pace = pace
         self.connect_limit = asyncio.Semaphore(_MAX_CONNECTING)
+        self.closing: set[SocketChannel] = set()
         self.is_closing = False
         self.end_reason: str | None = None
         self.busy = 0

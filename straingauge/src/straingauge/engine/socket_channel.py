@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import monotonic_ns
-from typing import Protocol
+from typing import Final, Protocol
 
 from straingauge.engine.connection import AnyConnection, Connection
 from straingauge.engine.transport_protocol import TransportProtocol
 from straingauge.http.exchange import Received
 from straingauge.http.receive_queue import ReceiveQueue
+
+_END_NS: Final = 500_000_000  # for TLS to end, and the last frames to leave
 
 
 class ChannelOwner(Protocol):
@@ -22,14 +25,27 @@ class ChannelOwner(Protocol):
 
 
 class SocketChannel(TransportProtocol):
-    """Bytes in both directions, stamped when they are sent and received."""
+    """Bytes in both directions, stamped when they are sent and received.
 
-    __slots__ = ("_owner",)
+    Args:
+        connection: An open connection of HTTP/1.1, which it takes over.
+        owner: Its user.
+        queue: Receives bytes, and the end of the connection.
+        closing: The channels that are being closed: of TLS, the server takes part in that.
+    """
 
-    def __init__(self, connection: AnyConnection, owner: ChannelOwner, queue: ReceiveQueue) -> None:
-        """Take over an open connection, of HTTP/1.1."""
+    __slots__ = ("_closing", "_owner")
+
+    def __init__(
+        self,
+        connection: AnyConnection,
+        owner: ChannelOwner,
+        queue: ReceiveQueue,
+        closing: set[SocketChannel],
+    ) -> None:
         assert isinstance(connection, Connection)
         super().__init__(queue)
+        self._closing = closing
         self._owner: ChannelOwner | None = owner
         self._transport, self._fd = connection.hand_over(self)
         self.is_lost = self._transport.is_closing()
@@ -44,10 +60,16 @@ class SocketChannel(TransportProtocol):
     def close(self, *, after_writing: bool = False) -> None:
         """Close; the owner is not notified."""
         self._owner = None
-        if after_writing:
-            self._transport.close()
-        else:
+        if not after_writing:
             self._transport.abort()
+        elif not self.is_lost:
+            self._closing.add(self)
+            self._transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Note the end; see `TransportProtocol`."""
+        self._closing.discard(self)
+        super().connection_lost(error)
 
     def process(self, received: Received, at_ns: int) -> None:
         """Work on what was received; see `ReceiveQueue`."""
@@ -57,3 +79,13 @@ class SocketChannel(TransportProtocol):
     def _send_more(self) -> None:
         if self._owner is not None:
             self._owner.channel_writable(self)
+
+
+async def end_closing(closing: set[SocketChannel]) -> None:
+    """Give channels that are being closed a moment, and end those whose server takes no part."""
+    until_ns = monotonic_ns() + _END_NS
+    while closing and monotonic_ns() < until_ns:  # noqa: ASYNC110  rare, and a set has no event
+        await asyncio.sleep(0.005)
+    for channel in list(closing):
+        channel.close()
+    await asyncio.sleep(0)  # aborted connections end

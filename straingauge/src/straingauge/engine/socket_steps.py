@@ -129,7 +129,7 @@ class SocketSteps:
             return
         context.connections += 1
         self._sink.add_connection(monotonic_ns() - began_ns)
-        channel = SocketChannel(connection, self, context.receive_queue)
+        channel = SocketChannel(connection, self, context.receive_queue, context.closing)
         handshake = Handshake(step)
         base_path = "" if step.request.from_root else self._route.address.base_path
         data = handshake.request(self._host(step), base_path)
