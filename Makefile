@@ -42,7 +42,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install develop perf test fuzz serve locust profile docs pictures bench curves faults chaos chaos-instrument
-.PHONY: network overload tenants fuzz-instrument soak lint fmt requirements clean page test-e2e test-straingauge
+.PHONY: profiling network overload tenants fuzz-instrument soak lint fmt requirements clean page test-e2e test-straingauge
 .PHONY: test-backend $(LEVELS:%=level-%) ramp $(PROFILES)
 .NOTPARALLEL:
 
@@ -126,6 +126,9 @@ bench: $(READY)  ## Compare the speed of straingauge and TherapyBridge with peer
 
 curves: $(READY)  ## Measure how the cost of a load grows with users, endpoints, workers, length and result (ARGS="--only users", ARGS=--keep)
 	@exec $(BIN)/python benchmarks/curves.py $(ARGS)
+
+profiling: $(READY)  ## Measure what profiling costs the service (ARGS="--rounds 12", --keep)
+	@cd backend && RATE_LIMIT_ENABLED=false JOB_WORKER=false PYTHONPATH=../benchmarks $(SERVE) --port 0 -- $(BIN)/python ../benchmarks/profiling.py {url} $(ARGS)
 
 faults: $(READY)  ## Inject faults into the service, one at a time, and check that the load tests detect them (ARGS="--list", "limiter_off", "--service prefect")
 	@PYTHONPATH="$(CURDIR)/backend" exec $(BIN)/python $(if $(findstring --service,$(ARGS)),benchmarks/foreign,-m tests.performance.fault_injection) $(ARGS)

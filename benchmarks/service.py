@@ -9,7 +9,6 @@ exit codes: 0 all requirements met; 1 a requirement missed.
 
 import argparse
 import asyncio
-import itertools
 import os
 import re
 import shutil
@@ -35,7 +34,6 @@ from provenance import provenance
 from results import CaseResult
 from rich.console import Console
 from rounds import case_deadline_s, measure_rounds
-from straingauge.profile import Profiler
 from straingauge.target.ports import free_port
 
 HERE = Path(__file__).resolve().parent
@@ -77,6 +75,34 @@ SESSIONS = Endpoint("/api/sessions/", "app.main:app", "/api/sessions/")
 ENDPOINTS = (BARE, LIVE, HEALTH, BY_HAND, SESSIONS)
 
 
+@dataclass(frozen=True)
+class WrkReport:
+    """The report of wrk."""
+
+    requests: int
+    rate_rps: float
+
+
+def wrk(url: str, headers: Mapping[str, str], *, seconds: int) -> WrkReport:
+    """Send GET requests from core 1 on 32 connections, as fast as they are answered.
+
+    Raises:
+        MeasurementError: There were errors.
+    """
+    flags = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
+    command = ["taskset", "-c", "1", "wrk", "-t1", "-c32", f"-d{seconds}s", "--timeout", "30s"]
+    report = subprocess.run(
+        [*command, *flags, url], check=True, capture_output=True, text=True
+    ).stdout
+    if "Non-2xx" in report or "Socket errors" in report:
+        raise MeasurementError(f"{url} responded with errors:\n{report}")
+    requests = re.search(r"(\d+) requests in", report)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", report)
+    assert requests is not None
+    assert rate is not None
+    return WrkReport(int(requests[1]), float(rate[1]))
+
+
 def measure(endpoint: Endpoint, setup: Setup, *, seconds: int = SECONDS) -> Metrics:
     """Put load on an endpoint; return its rate and its CPU time per request.
 
@@ -84,38 +110,10 @@ def measure(endpoint: Endpoint, setup: Setup, *, seconds: int = SECONDS) -> Metr
         MeasurementError: It responded with errors.
     """
     server = setup.servers[endpoint.app]
-    flags = [part for name, value in setup.headers.items() for part in ("-H", f"{name}: {value}")]
     before = ThreadTimes(server.process)
-    command = ["taskset", "-c", "1", "wrk", "-t1", "-c32", f"-d{seconds}s", "--timeout", "30s"]
-    command += [*flags, f"{server.url}{endpoint.path}"]
-    report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    report = wrk(f"{server.url}{endpoint.path}", setup.headers, seconds=seconds)
     used_s = ThreadTimes(server.process).since_s(before)
-    if "Non-2xx" in report or "Socket errors" in report:
-        raise MeasurementError(f"{endpoint.name} responded with errors:\n{report}")
-    requests = re.search(r"(\d+) requests in", report)
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", report)
-    assert requests is not None
-    assert rate is not None
-    return {"rate_rps": float(rate[1]), "cpu_us": used_s * 1e6 / int(requests[1])}
-
-
-def measure_profiled(endpoint: Endpoint, setup: Setup) -> Metrics:
-    """Put load on an endpoint while straingauge profiles its worker, which takes a moment to start.
-
-    Raises:
-        MeasurementError: It responded with errors.
-    """
-    server, responses = setup.servers[endpoint.app], itertools.count()
-    with Profiler(
-        server.url, server.process.pid, lambda: next(responses), is_requested=True
-    ) as profiler:
-        profiler.begin()
-        measure(endpoint, setup, seconds=1)
-        metrics = measure(endpoint, setup)
-        profiler.end()
-    if not profiler.profile()["running_samples"]:
-        raise MeasurementError("the profiler took no samples")
-    return metrics
+    return {"rate_rps": report.rate_rps, "cpu_us": used_s * 1e6 / report.requests}
 
 
 def _case(key: str, endpoint: Endpoint, baseline: Endpoint, required: float) -> Case:
@@ -132,16 +130,6 @@ CASES = (
     _case("live", LIVE, BARE, 0.8),
     _case("health", HEALTH, BARE, 0.4),
     _case("sessions", SESSIONS, BY_HAND, 0.7),
-    Case(
-        "service_profiled",
-        "TherapyBridge: cost of being profiled",
-        {
-            f"{SESSIONS.path}, profiled": partial(measure_profiled, SESSIONS),
-            SESSIONS.path: partial(measure, SESSIONS),
-        },
-        (Ratio(SESSIONS.path, 0.9, 0.97),),
-        ours=f"{SESSIONS.path}, profiled",
-    ),
 )
 
 

@@ -18,6 +18,7 @@ from curve import Curve
 from curve_picture import picture
 from intervals import interval
 from measurement import MeasurementError
+from profiling_cost import BY_DEFAULT, REQUESTED, WITHOUT, Load, cost_percent, is_cheap
 from results import MISSED, NO_VALUE, OK, TOO_FEW, CaseResult
 from rounds import case_deadline_s, measure_rounds
 
@@ -229,3 +230,29 @@ def test_the_picture_shows_the_stored_curves():
     curves = json.loads((ROOT / "benchmarks" / "results" / "curves.json").read_text())
     assert len(curves) == 5
     assert picture(curves) == (ROOT / "docs" / "curves.svg").read_text()
+
+
+def profiled_rounds(share: float) -> list[dict[str, Load]]:
+    """Rounds on a machine that gets slower, in which a profile takes a share of the time."""
+    rounds = []
+    for number in range(8):
+        time_us = 1000.0 + 100 * number
+        plain = Load(1e6 / time_us, 700.0, time_us, 0.0, 0)
+        profiled = Load(1e6 / time_us, 707.0, time_us / (1 - share), 2.0, 200)
+        rounds.append({WITHOUT: plain, BY_DEFAULT: profiled, REQUESTED: profiled})
+    return rounds
+
+
+@pytest.mark.parametrize(("share", "passed"), [(0.02, True), (0.04, False)])
+def test_profiling_has_a_limit(share: float, *, passed: bool):
+    """Each round is compared within itself; time in which the service is stopped costs as well."""
+    rounds = profiled_rounds(share)
+    by_cpu, by_time = (cost_percent(rounds, BY_DEFAULT, name) for name in ("cpu_us", "time_us"))
+    assert by_cpu.middle == pytest.approx(1.0, abs=0.02)
+    assert by_time.middle == pytest.approx(100 * share)
+    assert is_cheap([by_cpu, by_time]) is passed
+
+
+def test_two_rounds_show_nothing():
+    """Without an interval, no cost is small enough."""
+    assert not is_cheap([cost_percent(profiled_rounds(0.0)[:2], BY_DEFAULT, "time_us")])
