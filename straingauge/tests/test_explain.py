@@ -12,7 +12,13 @@ from straingauge.journey import User, mix
 from straingauge.runner import ExplainPass, LoadSpec, explain
 from straingauge.schedule import constant_users
 from straingauge.target import StackConfig, instrumentation
-from straingauge.target.instrumentation import Instrumentation, exporter_env, instrument, python_of
+from straingauge.target.instrumentation import (
+    Instrumentation,
+    django_settings,
+    exporter_env,
+    instrument,
+    python_of,
+)
 from straingauge.target.started_service import StartedService
 
 SERVICE = Path(__file__).with_name("exporting_service.py")
@@ -138,9 +144,29 @@ def test_the_environment_instruments_python(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("PYTHONPATH", "/mine")
     found = instrument(config_of(tmp_path, [sys.executable, "x.py"]), "http://127.0.0.1:1")
     assert found.problem is None
-    assert found.env["PYTHONPATH"] == "/auto:/mine"
+    assert found.env["PYTHONPATH"] == f"/auto:/mine:{tmp_path}"
+    assert "DJANGO_SETTINGS_MODULE" not in found.env
     assert found.env["OTEL_TRACES_SAMPLER"] == "parentbased_always_off"
     assert found.env["OTEL_SERVICE_NAME"] == tmp_path.name
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "command"),
+    [
+        ("manage.py", 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")',
+         ["{python}", "manage.py", "runserver", "{port}"]),
+        ("shop/wsgi.py", "os.environ['DJANGO_SETTINGS_MODULE'] = 'shop.settings'",
+         ["{python}", "-m", "gunicorn", "--bind", "127.0.0.1:{port}", "shop.wsgi:application"]),
+    ],
+)  # fmt: skip
+def test_django_is_instrumented_with_its_settings(
+    tmp_path: Path, file: str, line: str, command: list[str]
+):
+    """Django is instrumented before its entry point runs, which names the settings."""
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(f"import os\n\n{line}\n")
+    assert django_settings(config_of(tmp_path, command)) == "shop.settings"
+    assert django_settings(config_of(tmp_path, ["{python}", "-m", "shop"])) is None
 
 
 def test_node_services_are_instrumented_by_their_package(tmp_path: Path):

@@ -1,8 +1,6 @@
 """The example with Redis, against a real server."""
 
 import importlib.util
-import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,39 +9,21 @@ from typing import Any
 
 import pytest
 from raw_server import answering, serve
+from redis_server import redis_server
 from straingauge.engine import Load, run_load
 from straingauge.journey import Journey, User, mix
 from straingauge.recording import Record, Recorder
 from straingauge.schedule import constant_users
-from straingauge.target.ports import free_port
-from straingauge.target.reaper import wait_until
 
 pytest.importorskip("redis", reason="the example needs the package redis")
 EXAMPLE = Path(__file__).parent.parent / "examples" / "redis" / "journeys.py"
-SERVER = shutil.which("redis-server")
-
-
-def answers(port: int) -> bool:
-    """Return true if a server answers PING."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1) as client:
-            client.sendall(b"PING\r\n")
-            return client.recv(16) == b"+PONG\r\n"
-    except OSError:
-        return False
 
 
 @pytest.fixture(scope="module")
 def redis() -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
     """Start Redis without persistence."""
-    if SERVER is None:
-        pytest.skip("the example needs redis-server: apt-get install redis-server")
-    port = free_port()
-    command = [SERVER, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--daemonize"]
-    with subprocess.Popen([*command, "no"], stdout=subprocess.DEVNULL) as server:
-        assert wait_until(lambda: answers(port), 30)
-        yield server, port
-        server.kill()
+    with redis_server() as running:
+        yield running
 
 
 @pytest.fixture

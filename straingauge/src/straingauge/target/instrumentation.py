@@ -7,6 +7,7 @@ that all SDKs of OpenTelemetry read.
 """
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ _PROBE: Final = (
     " opentelemetry.exporter.otlp.proto.http.trace_exporter;"
     "print(os.path.dirname(auto.__file__))"
 )
+_DJANGO: Final = "DJANGO_SETTINGS_MODULE"
+_NAMED_SETTINGS: Final = re.compile(rf"""{_DJANGO}["']\s*[\],]\s*=?\s*["']([\w.]+)["']""")
 _NODE_PACKAGE: Final = "@opentelemetry/auto-instrumentations-node"
 _NODE_PROGRAMS: Final = frozenset({"node", "npm", "npx", "yarn", "pnpm"})
 
@@ -80,7 +83,13 @@ def instrument(config: StackConfig, endpoint: str) -> Instrumentation:
             f"{python} has no packages that trace a service: {python} -m pip install"
             " 'straingauge[explain]'",
         )
-    return Instrumentation(env | {"PYTHONPATH": _joined(found, _value(config, "PYTHONPATH"))})
+    # As opentelemetry-instrument does: Django's settings are imported before Python has added the
+    # folder of the script.
+    path = _joined(found, _value(config, "PYTHONPATH"), str(config.folder))
+    settings = _value(config, _DJANGO) or django_settings(config)
+    return Instrumentation(
+        env | {"PYTHONPATH": path} | ({_DJANGO: settings} if settings else {}),
+    )
 
 
 def python_of(config: StackConfig) -> Path | None:
@@ -103,6 +112,25 @@ def python_of(config: StackConfig) -> Path | None:
     if not found.name.startswith("python"):
         return None
     return found if found.is_absolute() else Path(shutil.which(str(found)) or found)
+
+
+def django_settings(config: StackConfig) -> str | None:
+    """Return the module with Django's settings that a service's own entry point names.
+
+    Django is instrumented before that runs, and would otherwise be given no settings at all. The
+    entry point is a script such as manage.py, or a module such as the one in ``gunicorn
+    shop.wsgi``.
+    """
+    for word in config.command:
+        name = word.partition(":")[0]
+        path = name if name.endswith(".py") else f"{name.replace('.', '/')}.py"
+        try:
+            text = (config.folder / path).read_text("utf-8")
+        except (OSError, ValueError):
+            continue
+        if found := _NAMED_SETTINGS.search(text):
+            return found[1]
+    return None
 
 
 def _probe(python: Path, folder: Path) -> str | None:
@@ -138,8 +166,8 @@ def _value(config: StackConfig, name: str) -> str:
     return config.env.get(name) or os.environ.get(name, "")
 
 
-def _joined(first: str, others: str) -> str:
-    return os.pathsep.join(filter(None, (first, others)))
+def _joined(*paths: str) -> str:
+    return os.pathsep.join(filter(None, paths))
 
 
 def _without_proxy(name: str) -> str:

@@ -1,0 +1,1 @@
+"""A Django service for tests of the explain pass."""
