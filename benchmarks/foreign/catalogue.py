@@ -173,7 +173,7 @@ def _with_postgres(service: Service, wrapped: Wrapped) -> list[PlantedFault]:
 
 def _without(service: Service, wrapped: Wrapped) -> list[PlantedFault]:
     return [
-        wrapped("errors", "3 % of requests fail", "endpoint_errors", "fail"),
+        wrapped("errors", "3 % of requests fail", "endpoint_errors", "fail_now_and_then"),
         PlantedFault(
             "dropped_index",
             "SQLite without an index, 50,000 rows",
@@ -183,5 +183,10 @@ def _without(service: Service, wrapped: Wrapped) -> list[PlantedFault]:
         ),
         wrapped("freeze", "all requests wait for 1 s every 5 s", "freeze", "freeze"),
         wrapped("file_leak", "every second request leaves a file open", "file_leak", "."),
-        wrapped("thread_leak", "every fourth request leaves a thread", "thread_leak", "."),
+        wrapped(
+            "thread_leak",
+            "every fourth request leaves a thread",
+            "thread_leak",
+            rf"planted_faults\.py {line_of('Event().wait')}\b",  # that creates it
+        ),
     ]

@@ -20,10 +20,12 @@ def trace_id(number: int) -> str:
     return f"{PREFIX}{number:016x}"
 
 
-def request(number: int, service_ms: float = 100.0, *, sender: str = SENDER) -> SampledRequest:
+def request(
+    number: int, service_ms: float = 100.0, *, sender: str = SENDER, status: int = 200
+) -> SampledRequest:
     """Return a request that was sent at `BEGIN_NS`."""
     took_ns = int(service_ms * MS)
-    return SampledRequest(trace_id(number), sender, BEGIN_NS, took_ns + MS, took_ns, 200)
+    return SampledRequest(trace_id(number), sender, BEGIN_NS, took_ns + MS, took_ns, status)
 
 
 def span(
@@ -37,9 +39,23 @@ def span(
     kind: str = "client",
     attributes: dict[str, str | int] | None = None,
     is_error: bool = False,
+    stacks: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return a span in OTLP's JSON; times are relative to the request."""
+    """Return a span in OTLP's JSON; times are relative to the request.
+
+    `stacks` are those of KeyErrors, the events of a span.
+    """
     return {
+        "events": [
+            {
+                "name": "exception",
+                "attributes": [
+                    {"key": "exception.type", "value": {"stringValue": "KeyError"}},
+                    {"key": "exception.stacktrace", "value": {"stringValue": stack}},
+                ],
+            }
+            for stack in stacks
+        ],
         "traceId": trace_id(trace),
         "spanId": f"{id_:016x}",
         "parentSpanId": parent if isinstance(parent, str) else f"{parent:016x}",

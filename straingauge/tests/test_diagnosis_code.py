@@ -80,6 +80,29 @@ def test_a_line_is_named_only_if_it_stands_out(
     assert (found and found.location) == expected
 
 
+@pytest.mark.parametrize(
+    ("runs_loop", "expected"),
+    [
+        ({"MainThread": True, "worker": False}, CodeLocation("app/render.py", 3, "render")),
+        ({"MainThread": False, "worker": True}, CodeLocation("app/hash.py", 7, "hash")),
+        ({"MainThread": False, "worker": False}, None),
+    ],
+)
+def test_only_work_in_its_thread_keeps_a_loop_busy(
+    runs_loop: dict[str, bool], expected: CodeLocation | None
+) -> None:
+    """A thread of an executor may compute for long without blocking the event loop."""
+    result = view(row("running", "hash", 7, 900, thread="worker"), row("running", "render", 3, 100))
+    samples = {"MainThread": 100, "worker": 900}
+    threads = [
+        {"name": name, "running_samples": samples[name], "runs_loop": runs}
+        for name, runs in runs_loop.items()
+    ]
+    profile = {**result.result["profile"], "processes": [{"pid": 1, "threads": threads}]}
+    found = code_evidence(ResultView({"profile": profile}), ["looping"])
+    assert (found and found.location) == expected
+
+
 def test_evidence_has_its_numbers() -> None:
     """The sentence says how much of what was seen is in the line."""
     running, waiting = (

@@ -1,4 +1,4 @@
-"""The memory pass follows a run with a likely memory leak, unless an option says otherwise."""
+"""The memory pass follows a likely leak of memory or threads, unless an option says otherwise."""
 
 import ast
 import os
@@ -22,6 +22,7 @@ def measured(
     wanted: bool | None,
     grade: str = "warning",
     confidence: float = 0.9,
+    cause: str = "memory_leak",
 ) -> bool:
     """Return True if a pass is made for a started service after a run with this leak."""
 
@@ -39,7 +40,7 @@ def measured(
     )
     result: Any = {
         "verdict": {"grade": grade},
-        "diagnosis": [{"cause": "memory_leak", "confidence": confidence}],
+        "diagnosis": [{"cause": cause, "confidence": confidence}],
     }
     assert wanted or MemoryPass(spec, None)(result) == {}
     monkeypatch.setattr(MemoryPass, "_measure", lambda _self, _started: {"memory": "measured"})
@@ -68,6 +69,16 @@ def test_a_likely_leak_is_examined(
     """By default a failed run with a likely leak is; an option says always or never."""
     found = measured(monkeypatch, wanted=wanted, grade=grade, confidence=confidence)
     assert found is expected
+
+
+@pytest.mark.parametrize(
+    ("cause", "expected"), [("thread_leak", True), ("file_leak", False), ("cpu_bound", False)]
+)
+def test_a_likely_leak_of_threads_is_examined(
+    monkeypatch: pytest.MonkeyPatch, cause: str, *, expected: bool
+) -> None:
+    """Threads have a line that creates them, as memory has; other causes start no pass."""
+    assert measured(monkeypatch, wanted=None, cause=cause) is expected
 
 
 def test_the_probe_traces_from_the_first_snapshot_on() -> None:

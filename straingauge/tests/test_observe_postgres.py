@@ -1,6 +1,5 @@
 """Problems injected into a real PostgreSQL appear in the statistics."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -110,56 +109,6 @@ def test_sequential_scans_are_counted_with_their_rows(server: str):
         "updated": 6,
         "deleted": 0,
     }
-
-
-def test_lock_waits_name_both_sides(server: str):
-    """A held lock shows as a wait, with the statement that waits and the one that holds it."""
-
-    def load(watch: Database) -> None:
-        with connect(server) as holder, connect(server) as waiter:
-            holder.execute("BEGIN")
-            holder.execute("UPDATE things SET kind = kind WHERE id = 1 AND 'a name' <> ''")
-            update = "UPDATE things SET kind = 0 WHERE id = 1"
-            thread = threading.Thread(target=waiter.execute, args=(update,))
-            thread.start()
-            assert eventually(lambda: watch.sample()["db_blocked_s"] > 0.2)
-            holder.execute("ROLLBACK")
-            thread.join()
-
-    found = figures(server, load)
-    assert found["blocked"]["peak"] == 1
-    assert found["blocked"]["longest_s"] > 0.2
-    (example,) = found["blocked"]["examples"]
-    assert example["waiting"] == "UPDATE things SET kind = 0 WHERE id = 1"
-    assert example["blocking"] == "UPDATE things SET kind = kind WHERE id = 1 AND '...' <> '...'"
-    (wait,) = (each for each in found["waits"] if each["event"] == "Lock:transactionid")
-    assert wait["peak"] == 1
-    assert wait["share"] > 0.5
-    assert found["connections"]["idle_in_transaction_peak"] == 1
-
-
-def test_the_root_of_a_queue_is_named(server: str):
-    """Of several that wait in a row, each is shown with the one that holds them all up."""
-
-    def load(watch: Database) -> None:
-        with connect(server) as holder, connect(server) as second, connect(server) as third:
-            holder.execute("BEGIN")
-            holder.execute("LOCK TABLE things")
-            alter = "ALTER TABLE things ALTER kind DROP NOT NULL"  # the third waits for it as well
-            threads = [
-                threading.Thread(target=second.execute, args=(alter,)),
-                threading.Thread(target=third.execute, args=("DELETE FROM things WHERE id = 0",)),
-            ]
-            for count, thread in enumerate(threads, 1):
-                thread.start()
-                assert eventually(lambda n=count: watch.sample()["db_blocked"] == n)
-            holder.execute("ROLLBACK")
-            for thread in threads:
-                thread.join()
-
-    blocked = figures(server, load)["blocked"]
-    assert blocked["peak"] == 2
-    assert {each["blocking"] for each in blocked["examples"]} == {"LOCK TABLE things"}
 
 
 def test_a_forgotten_transaction_is_seen(server: str):

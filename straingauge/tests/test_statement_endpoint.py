@@ -49,6 +49,29 @@ def test_equal_counts_name_the_endpoint(requests: dict[str, int], calls: int, en
     assert endpoint_of(result, statement(LOOKUP, calls=calls)) == endpoint
 
 
+@pytest.mark.parametrize(
+    ("mean_ms", "endpoint"),
+    [
+        ({"a": 5, "b": 700, "c": 5, "d": 5}, "GET /b"),
+        ({"a": 700, "b": 700, "c": 5, "d": 5}, None),
+        ({"a": 5, "b": 5, "c": 5, "d": 5}, None),  # after the response, in the background
+        ({"a": 5, "b": 700, "c": 900, "d": 900}, None),  # c and d together
+        ({"a": 5, "b": 550, "c": 5, "d": 5}, "GET /b"),  # the last ones have no response yet
+        ({"a": 5, "b": None, "c": 5, "d": 5}, "GET /b"),
+    ],
+)
+def test_requests_that_took_less_time_than_a_statement_did_not_run_it(
+    mean_ms: dict[str, float | None], endpoint: str | None
+):
+    """Of endpoints with as many requests, only those that took as long can have waited for it."""
+    endpoints = mix(a=33, b=33, c=22, d=11)
+    for name, time_ms in mean_ms.items():
+        endpoints[f"GET /{name}"]["service_time_ms"] = {"avg": time_ms}
+    result = ResultView({"endpoints": endpoints})
+    assert endpoint_of(result, statement(LOOKUP, calls=33, total_ms=33 * 600.0)) == endpoint
+    assert endpoint_of(result, statement(LOOKUP, calls=33, total_ms=33 * 1.0)) is None
+
+
 def test_a_missing_index_names_table_statement_and_endpoint():
     """Without a plan, the place of a missing index is the statement that reads the table."""
     result = failed_run(
@@ -172,3 +195,19 @@ def test_a_lock_names_its_holder_and_who_waits(blocking: str, locks: list[str]):
     found = first(slowed(result, 250, 900, 2000))
     assert found["cause"] == "lock_contention"
     assert [each["lock"] for each in found["where"]] == locks
+
+
+@pytest.mark.parametrize(("idle_share", "said"), [(0.8, True), (0.4, False), (None, False)])
+def test_a_holder_of_a_lock_that_runs_no_statement(idle_share: float | None, *, said: bool):
+    """A transaction that stays open while its client does something else is no slow statement."""
+    held: dict[str, Any] = {"waiting": "UPDATE items SET x = $1", "blocking": "LOCK items"}
+    if idle_share is not None:
+        held |= {"idle_share": idle_share}
+    result = failed_run(
+        metrics__server_timing=timing(pool=0.3, db=0.65, app=0.03, unattributed=0.02),
+        resources__database__waits=[{"event": "Lock:transactionid", "share": 0.8, "peak": 9}],
+        resources__database__blocked={"peak": 9, "longest_s": 3.0, "examples": [held]},
+    )
+    found = first(slowed(result, 250, 900, 2000))
+    assert found["cause"] == "lock_contention"
+    assert ("mostly runs no statement" in str(found["evidence"])) is said

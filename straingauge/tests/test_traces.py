@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from span_messages import BEGIN_NS, MS, PREFIX, SELECT, SENDER, message, request, root, span
+from straingauge.result.format.profile import CodeLine
 from straingauge.result.format.schema import schema, violation
 from straingauge.result.format.traces import Traces
 from straingauge.traces import SpanBuffer, analyze
 from straingauge.traces.conventions import asks_for_lock, without_values
-from straingauge.traces.otlp import DamagedMessage, read_message
+from straingauge.traces.otlp import MAX_STACK, DamagedMessage, read_message
 from straingauge.traces.span_buffer import MAX_FOREIGN_BYTES, Message
 
 ENDPOINT = "GET /books"
@@ -228,7 +229,13 @@ def test_protobuf_and_json_give_the_same_spans():
     formats = pytest.importorskip("google.protobuf.json_format")
     service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
     document = json.loads(
-        message([root(), span(2, 1, 10, 30, attributes=SELECT | {"server.port": 5}, is_error=True)])
+        message(
+            [
+                root(),
+                span(2, 1, 10, 30, attributes=SELECT | {"server.port": 5}, is_error=True),
+                span(3, 1, 40, 50, stacks=["first", "x" * 2 * MAX_STACK, *"abc"]),
+            ]
+        )
     )
     expected = list(read_message(json.dumps(document).encode(), is_json=True))
     # protobuf's own JSON has base64 where OTLP has hexadecimal digits.
@@ -238,6 +245,37 @@ def test_protobuf_and_json_give_the_same_spans():
     whole = formats.ParseDict(document, service.ExportTraceServiceRequest())
     assert list(read_message(whole.SerializeToString(), is_json=False)) == expected
     assert all(expected)
+    assert expected[2] is not None
+    stacks = [each.stack for each in expected[2].exceptions]
+    assert stacks == ["x" * MAX_STACK, *"abc"]  # bounded, and the last ones
+
+
+@pytest.mark.parametrize(("status", "count"), [(500, 2), (0, 2), (200, 0), (404, 0)])
+def test_exceptions_are_those_that_left_failed_requests(status: int, count: int):
+    """Of each failed request it is that of the outermost span, with the line of its stack."""
+    inner = "handled, or replaced"
+    buffer = SpanBuffer(PREFIX)
+    spans = [
+        span(1, SENDER, 2, 95, trace=1, kind="server", stacks=["a stack"]),
+        span(2, 1, 10, 30, trace=1, stacks=[inner]),
+        span(1, SENDER, 2, 95, trace=2, kind="server", stacks=["a stack"]),
+        span(1, SENDER, 2, 95, trace=3, kind="server"),
+    ]
+    buffer.add(Message(message(spans), is_json=True))
+    sampled = [request(number, status=status) for number in (1, 2, 3)]
+
+    def locate(stack: str) -> CodeLine | None:
+        return {"file": "app.py", "line": 7, "function": "f"} if stack == "a stack" else None
+
+    found = analyze(buffer, {ENDPOINT: sampled}, "service", locate=locate)["exceptions"]
+    assert [(each["type"], each["line"], each["traces"]) for each in found] == (
+        [("KeyError", 7, count)] if count else []
+    )
+    assert all(each["status"] == (status or None) for each in found)
+    unknown = analyze(buffer, {ENDPOINT: sampled}, "service")
+    assert [each["file"] for each in unknown["exceptions"]] == [None] * (count // 2)
+    whole = schema("result-1")
+    assert violation(unknown, {"$ref": "#/definitions/traces", **whole}) is None
 
 
 def test_a_flood_of_foreign_spans_leaves_room():

@@ -1,4 +1,4 @@
-"""The catalogue: 37 faults that must be detected, and 9 healthy services that must not alarm.
+"""The catalogue: 39 faults that must be detected, and 9 healthy services that must not alarm.
 
 The load tests do not use this file.
 """
@@ -109,6 +109,9 @@ FAULTS = (
            "database:slow_statement", where=r"pg_sleep"),
     _fault("row_lock", "row locks held by a writer", "lock_contention",
            background=background.row_lock, where=r"SELECT FROM sessions FOR UPDATE.* holds"),
+    _fault("idle_in_transaction", "each list holds a lock for 50 ms, in an idle transaction",
+           "lock_contention", "database:idle_in_transaction",
+           where=r"pg_advisory_xact_lock.* GET /api/sessions/ holds"),
     _fault("small_pool", "pool of 2 without overflow", "pool_exhausted", "database:small_pool",
            POOL),
     _fault("connection_leak", "1 % of reads leak a connection", "connections_leaked",

@@ -1,5 +1,7 @@
 """Faults in the use of the database. Faults inside the database are in `background.py`."""
 
+import asyncio
+
 import orjson
 from app.database import Database
 from fastapi import FastAPI
@@ -42,6 +44,20 @@ def slow_statement() -> FastAPI:
             database: Database = scope["app"].state.database
             async with database.driver_connection() as connection:
                 await connection.fetchrow("SELECT count(*), pg_sleep(0.6) FROM users")
+        await app(scope, receive, send)
+
+    return wrap(handler)
+
+
+def idle_in_transaction() -> FastAPI:
+    """Wait for 50 ms before the list, in a transaction that holds a lock of all lists."""
+
+    async def handler(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        if is_list(scope):
+            database: Database = scope["app"].state.database
+            async with database.driver_connection() as connection, connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock(7)")
+                await asyncio.sleep(0.05)
         await app(scope, receive, send)
 
     return wrap(handler)

@@ -125,9 +125,9 @@ explain: Final[Decorator] = click.option(
 memory_probe: Final[Decorator] = click.option(
     "--memory-probe/--no-memory-probe",
     default=None,
-    show_default="after a run with a likely memory leak",
-    help="Find the lines whose memory grows, in a second instance of a Python service that was"
-    " started here.",
+    show_default="after a run with a likely leak of memory or threads",
+    help="Find the lines whose memory or threads grow, in a second instance of a Python service"
+    " that was started here.",
 )
 plans: Final[Decorator] = click.option(
     "--plans/--no-plans",

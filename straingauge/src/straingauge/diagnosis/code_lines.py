@@ -8,10 +8,11 @@ from typing import Any, Final, Literal
 from straingauge.diagnosis.location import CodeLocation
 from straingauge.diagnosis.result_view import ResultView, number
 
-CodeView = Literal["running", "blocking", "occupying", "waiting"]
+CodeView = Literal["running", "looping", "blocking", "occupying", "waiting"]
 """The views of a profile that may show a line.
 
 - running: functions by CPU time;
+- looping: functions by the CPU time of the threads that run an event loop;
 - blocking: functions in which threads were while no request was answered, or else by snapshots;
 - occupying: a function in which threads were in most snapshots, so that requests wait for it;
 - waiting: functions by the number of waiting requests.
@@ -62,7 +63,26 @@ def busiest_function_share(result: ResultView) -> float:
 
 def _running(result: ResultView) -> CodeEvidence | None:
     whole = result.figure("profile", "running_samples")
-    rows = _rows(result, "running")
+    return _busiest(_rows(result, "running"), whole, "the service")
+
+
+def _looping(result: ResultView) -> CodeEvidence | None:
+    """Return the function that keeps an event loop busy; work in other threads does not."""
+    samples = {
+        (process.get("pid"), str(thread.get("name"))): number(thread, "running_samples") or 0.0
+        for process in result.rows("profile", "processes")
+        for thread in ResultView(process).rows("threads")
+        if thread.get("runs_loop")
+    }
+    rows = [
+        row
+        for row in _rows(result, "running")
+        if (row.get("process"), str(row.get("thread"))) in samples
+    ]
+    return _busiest(rows, sum(samples.values()), "the event loop's thread")
+
+
+def _busiest(rows: Sequence[Mapping[str, Any]], whole: float, of: str) -> CodeEvidence | None:
     functions = _functions(rows, "own_samples")
     if whole < MIN_SAMPLES or not functions:
         return None
@@ -71,8 +91,7 @@ def _running(result: ResultView) -> CodeEvidence | None:
         return None
     location = _heaviest_line(rows, function, "own_samples")
     return CodeEvidence(
-        location,
-        f"{samples / whole:.0%} of the CPU time of the service is spent in {_at(location)}",
+        location, f"{samples / whole:.0%} of the CPU time of {of} is spent in {_at(location)}"
     )
 
 
@@ -188,6 +207,7 @@ def _at(location: CodeLocation) -> str:
 
 _VIEWS: Final = {
     "running": _running,
+    "looping": _looping,
     "blocking": _blocking,
     "occupying": _occupying,
     "waiting": _waiting,

@@ -62,5 +62,6 @@ def last_statements(result: ResultView) -> tuple[StatementLocation, ...]:
 
 def endpoint_of(result: ResultView, statement: Mapping[str, Any]) -> str | None:
     """Return the only endpoint whose requests can have run a statement, by its calls."""
-    found = sole_endpoint(result, number(statement, "calls") or 0.0)
+    calls, total_ms = (number(statement, key) or 0.0 for key in ("calls", "total_ms"))
+    found = sole_endpoint(result, calls, total_ms)
     return found.name if found else None

@@ -29,7 +29,8 @@ BLOCKED = f"""
            coalesce(extract(epoch FROM clock_timestamp() - (
                SELECT min(waitstart) FROM pg_locks
                WHERE pg_locks.pid = waiting.pid AND NOT granted)), 0)::float8,
-           left(waiting.query, {MOST_TEXT}), left(coalesce(blocking.query, ''), {MOST_TEXT})
+           left(waiting.query, {MOST_TEXT}), left(coalesce(blocking.query, ''), {MOST_TEXT}),
+           coalesce(blocking.state, '') LIKE 'idle in transaction%'
     FROM pg_stat_activity AS waiting
     CROSS JOIN LATERAL unnest(pg_blocking_pids(waiting.pid)) AS blocker(pid)
     LEFT JOIN pg_stat_activity AS blocking ON blocking.pid = blocker.pid
@@ -70,12 +71,16 @@ class ActivityRow(NamedTuple):
 
 
 class BlockedRow(NamedTuple):
-    """A connection that waits for a lock, and one that blocks it: a row of `BLOCKED`."""
+    """A connection that waits for a lock, and one that blocks it: a row of `BLOCKED`.
+
+    `is_idle` tells that the blocking transaction runs no statement; `blocking` is its last one.
+    """
 
     pid: int
     waiting_s: float
     waiting: str
     blocking: str
+    is_idle: bool
 
 
 class IdleTransactionRow(NamedTuple):
@@ -96,11 +101,21 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A statement that waited for a lock, the one that blocked it, and the longest wait."""
+    """A statement that waited for a lock, the one that blocked it, and the longest wait.
+
+    Attributes:
+        waiting: The statement that waited.
+        blocking: The one that ran meanwhile in the blocking transaction, or the last one.
+        longest_s: The longest wait.
+        samples: Number of waits that were seen.
+        idle: Of these, those in which the blocking transaction ran no statement.
+    """
 
     waiting: str
     blocking: str
     longest_s: float
+    samples: int = 0
+    idle: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +174,12 @@ class Activity:
             key = (scrub_statement(row.waiting), scrub_statement(row.blocking))
             had = self.blocked.get(key, Blocked(*key, 0.0))
             if key in self.blocked or len(self.blocked) < MOST_EXAMPLES:
-                self.blocked[key] = Blocked(*key, max(had.longest_s, row.waiting_s))
+                self.blocked[key] = Blocked(
+                    *key,
+                    max(had.longest_s, row.waiting_s),
+                    had.samples + 1,
+                    had.idle + row.is_idle,
+                )
         return {
             "db_blocked": len(first_of_each),
             "db_blocked_s": max((row.waiting_s for row in rows), default=0.0),

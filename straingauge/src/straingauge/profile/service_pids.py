@@ -11,6 +11,7 @@ import psutil
 from straingauge.inside.probe import FOLDER
 from straingauge.observe.process import ServiceProcesses
 from straingauge.profile.own_code import OwnCode
+from straingauge.target.started_service import StartedService
 
 MAX_PROCESSES: Final = 8
 _HELPERS: Final = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
@@ -89,6 +90,19 @@ def own_code(process: psutil.Process) -> OwnCode:
     with suppress(psutil.Error):
         return OwnCode(process.cwd(), process.cmdline())
     return OwnCode("/")
+
+
+def service_code(url: str, server_pid: int | None) -> OwnCode:
+    """Return what recognises the code of the service at a URL, or of any other."""
+    found = service_processes(url, server_pid)
+    return own_code(found[0]) if found else OwnCode("/")
+
+
+def started_code(started: StartedService | None) -> OwnCode:
+    """Return what recognises the code of a service that was started here, or of any other."""
+    if started is None:
+        return OwnCode("/")
+    return OwnCode(str(started.config.folder), started.config.command)
 
 
 def probe_folder(processes: list[psutil.Process]) -> Path | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, get_args
 
 from straingauge.profile.collected_stacks import CollectedStacks, LineKey, StackKey
-from straingauge.profile.own_code import Frame
+from straingauge.profile.own_code import Frame, is_loop
 from straingauge.result.format.profile import (
     Profile,
     ProfileFrame,
@@ -64,14 +64,20 @@ def summarize(
 
 def _process(pid: int, name: str, running: Mapping[StackKey, int]) -> ProfileProcess:
     threads: dict[str, int] = {}
+    loops: set[str] = set()
     for key, samples in running.items():
         if key.process == pid:
             threads[key.thread] = threads.get(key.thread, 0) + samples
+            if any(map(is_loop, key.frames)):
+                loops.add(key.thread)
     heaviest = sorted(threads, key=lambda thread: -threads[thread])[:MAX_LINES]
     return {
         "pid": pid,
         "name": name,
-        "threads": [{"name": each, "running_samples": threads[each]} for each in heaviest],
+        "threads": [
+            {"name": each, "running_samples": threads[each], "runs_loop": each in loops}
+            for each in heaviest
+        ],
     }
 
 

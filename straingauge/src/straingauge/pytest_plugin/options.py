@@ -103,13 +103,13 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "--load-memory-probe": {
         "action": "store_true",
         "default": None,
-        "help": "find the lines whose memory grows, in a second instance of a Python service that "
-        "was started here (default: after a load with a likely memory leak)",
+        "help": "find the lines whose memory or threads grow, in a second instance of a Python "
+        "service that was started here (default: after a load with a likely leak of either)",
     },
     "--load-no-memory-probe": {
         "action": "store_true",
         "default": None,
-        "help": "never look for the lines whose memory grows",
+        "help": "never look for the lines whose memory or threads grow",
     },
     "--load-no-plans": {
         "action": "store_true",

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from straingauge.errors import StraingaugeError
 from straingauge.extras import install_command
 from straingauge.http.traceparent import SampledTraceIds
+from straingauge.profile import last_line, started_code
 from straingauge.recording import Recorder
 from straingauge.recording.sampled_requests import SampledRequest
 from straingauge.result.format.result import FollowUpSections, Result
@@ -61,6 +63,7 @@ class ExplainPass:
         self._trace_ids = SampledTraceIds(every_ns=0)
         self._buffer = SpanBuffer(self._trace_ids.prefix)
         self._recorder = Recorder(self._trace_ids)
+        self._locate = partial(last_line, own=started_code(started))
 
     def __call__(self, result: Result) -> FollowUpSections:
         """Return the section `traces`; nothing if there is nothing to explain."""
@@ -127,7 +130,7 @@ class ExplainPass:
             missing = [trace_id for trace_id in missing if not self._buffer.has_trace(trace_id)]
 
     def _section(self, *notes: str) -> Traces:
-        return analyze(self._buffer, self._sampled(), "explain", notes)
+        return analyze(self._buffer, self._sampled(), "explain", notes, locate=self._locate)
 
     def _sampled(self) -> dict[str, list[SampledRequest]]:
         series = self._recorder.snapshot().endpoints("main")

@@ -11,8 +11,9 @@ from straingauge.feeders import begin_load, end_load, feeder_uses
 from straingauge.http.traceparent import SampledTraceIds, TraceIds
 from straingauge.journey import Journey, User, account_fingerprint
 from straingauge.observe import Observer
-from straingauge.profile import Profiler, is_started_here
+from straingauge.profile import Profiler, ServiceLog, find_log, is_started_here
 from straingauge.recording import Recorder
+from straingauge.result.format.exceptions import RaisedException
 from straingauge.result.format.profile import Profile
 from straingauge.runner.load_spec import LoadSpec
 from straingauge.runner.login import Login, LoginCache
@@ -61,6 +62,7 @@ class LoadRunner:
         self._observer: Observer | None = None
         self._profiler: Profiler | None = None
         self._profile: Profile | None = None
+        self._exceptions: tuple[RaisedException, ...] = ()
         self._engines: dict[str, EngineStats] = {}
         self._shard = Shard(None, 0)
         self._is_torn_down = False
@@ -109,6 +111,7 @@ class LoadRunner:
                 self._observer = stack.enter_context(self._observe())
                 if self._is_profiled():
                     self._profiler = stack.enter_context(self._make_profiler())
+            log = self._find_log()
             start_ns = coordinator.wait_for_start(self.report())
             if self._profiler is not None:
                 self._profiler.begin()
@@ -118,6 +121,8 @@ class LoadRunner:
                 self._observer.cooldown(spec.cooldown_s, meanwhile=self._tick)
             if self._profiler is not None:
                 self._profile = self._profiler.profile()
+            if log is not None:
+                self._exceptions = tuple(log.exceptions())
         coordinator.wait_for_cooldown_end(self.report())
         if spec.verify is not None and not coordinator.is_ended:
             self._run_once("verify", spec.verify, self._own_users())
@@ -152,6 +157,7 @@ class LoadRunner:
             observations=self._observer.observations() if self._observer else None,
             credentials=frozenset(filter(None, map(account_fingerprint, self._own_users()))),
             profile=self._profile,
+            exceptions=self._exceptions,
             feeders=feeder_uses(),
             arrivals=self._arrivals,
         )
@@ -175,6 +181,12 @@ class LoadRunner:
             spec.schedule.duration_s,
             is_requested=spec.profile is True,
         )
+
+    def _find_log(self) -> ServiceLog | None:
+        if not self._shard.is_leader:
+            return None
+        started = self._coordinator.started
+        return find_log(self._listening_url, self._spec.server_pid, started)
 
     def _observe(self) -> Observer:
         spec = self._spec

@@ -49,8 +49,8 @@ class LoadSpec:
             in 100 ms of each process has the sampled flag. None: no request is sampled.
         explain: Trace requests to a second instance after the load; None does so after a warning
             or a critical verdict. See `ExplainPass`.
-        memory_probe: Find the lines whose memory grows, after the load; None does so after a run
-            with a likely memory leak. See `MemoryPass`.
+        memory_probe: Find the lines whose memory or threads grow, after the load; None does so
+            after a run with a likely leak of either. See `MemoryPass`.
         plans: Read the plans of slow statements after a run that missed its thresholds.
         server_pid: Parent process of the service, if it cannot be found by its port.
         profile: Profile the service's Python processes during the load; by default those of a

@@ -1,10 +1,9 @@
 """The memory pass: requests to a second instance whose memory allocations are recorded.
 
 `tracemalloc` makes a service several times slower, so the numbers come from the load and the lines
-that allocate from this pass.
+that allocate, and those that create threads, from this pass.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +15,12 @@ from straingauge.diagnosis.cause import LIKELY
 from straingauge.errors import StraingaugeError
 from straingauge.inside.probe.sitecustomize import MEMORY, MEMORY_SUFFIX
 from straingauge.json_text import parse_json
-from straingauge.profile.memory_growth import (
-    Line,
-    MemorySnapshot,
+from straingauge.profile.growth import (
+    GrowthSnapshot,
+    InUse,
     growing_lines,
-    read_memory,
+    growing_threads,
+    read_in_use,
 )
 from straingauge.profile.probe_client import read_socket
 from straingauge.profile.service_pids import own_code, probe_folder
@@ -40,11 +40,11 @@ WARM_UP_S: Final = 4.0  # imports, caches and pools
 HALF_S: Final = 5.0
 THINK_S: Final = 0.02  # the process also has to take snapshots
 SNAPSHOT_S: Final = 20.0
-LEAK: Final = "memory_leak"
+LEAKS: Final = ("memory_leak", "thread_leak")
 
 
 class MemoryPass:
-    """A `FollowUp` that finds the lines whose memory grows with the requests.
+    """A `FollowUp` that finds the lines whose memory or threads grow with the requests.
 
     Args:
         spec: The load.
@@ -85,38 +85,40 @@ class MemoryPass:
     def _measure(self, started: StartedService) -> FollowUpSections:
         duration_s = WARM_UP_S + 2 * HALF_S
         self._say(f"memory pass: requests to a second instance, {duration_s:.0f} s")
+        users = min(MAX_USERS, len(self._spec.users))
         env = {**started.config.env, MEMORY: FRAMES}
         config = replace(started.config, env=env)
         recorder = Recorder()
         with ServiceStack(config, database_url=started.database_url) as other:
             load = SecondInstanceLoad(self._spec, other.url, recorder, self._logins)
             snapshots = []
-            _memory_of(other.pid)  # from here on, memory is traced
+            _in_use(other.pid)  # from here on, memory is traced
             for duration in (WARM_UP_S, HALF_S, HALF_S):
                 load.send(
-                    constant_users(count=MAX_USERS, duration_s=duration, think_s=THINK_S),
+                    constant_users(count=users, duration_s=duration, think_s=THINK_S),
                 )
-                in_use = _memory_of(other.pid)
+                in_use = _in_use(other.pid)
                 if in_use is None:
                     return _section("the service has no Python process with the memory probe")
-                snapshots.append(MemorySnapshot(recorder.snapshot().requests("main"), in_use))
+                snapshots.append(GrowthSnapshot(recorder.snapshot().requests("main"), in_use))
         requests = snapshots[-1].requests - snapshots[0].requests
         found: MemoryGrowth = {
             "requests": requests,
             "lines": growing_lines(snapshots),
+            "threads": growing_threads(snapshots),
             "notes": [],
         }
         return {"memory": found}
 
 
 def _leaks(result: Result) -> bool:
-    """Return True if a memory leak is a likely cause of a failed run."""
+    """Return True if a leak of memory or threads is a likely cause of a failed run."""
     causes = result["diagnosis"] if result["verdict"]["grade"] in GRADES else []
-    return any(each["cause"] == LEAK and each["confidence"] >= LIKELY for each in causes)
+    return any(each["cause"] in LEAKS and each["confidence"] >= LIKELY for each in causes)
 
 
-def _memory_of(pid: int) -> Counter[Line] | None:
-    """Return the memory in use by line, of a process and those below it; None without a probe."""
+def _in_use(pid: int) -> InUse | None:
+    """Return what a process and those below it have; None without a probe."""
     try:
         service = psutil.Process(pid)
         processes = [service, *service.children(recursive=True)]
@@ -126,11 +128,11 @@ def _memory_of(pid: int) -> Counter[Line] | None:
     if folder is None:
         return None
     found = [
-        read_memory(content, own_code(process))
+        read_in_use(content, own_code(process))
         for process in processes
         if (content := _ask(folder / f"{process.pid}{MEMORY_SUFFIX}")) is not None
     ]
-    return sum(found, Counter()) if found else None
+    return sum(found, InUse()) if found else None
 
 
 def _ask(path: Path) -> Mapping[str, Any] | None:
@@ -145,5 +147,5 @@ def _ask(path: Path) -> Mapping[str, Any] | None:
 
 
 def _section(note: str) -> FollowUpSections:
-    found: MemoryGrowth = {"requests": 0, "lines": [], "notes": [note]}
+    found: MemoryGrowth = {"requests": 0, "lines": [], "threads": [], "notes": [note]}
     return {"memory": found}

@@ -1,5 +1,8 @@
 """The traces of a service that exports its spans during the load."""
 
+from functools import partial
+
+from straingauge.profile import last_line, started_code
 from straingauge.result.format.result import FollowUpSections, Result
 from straingauge.target.instrumentation import exporter_env
 from straingauge.traces import Receiver, SpanBuffer, analyze
@@ -23,7 +26,8 @@ class ReceivedTraces:
         """Return the section `traces`."""
         series = merge_reports(self._merged.reports).endpoints("main")
         sampled = {endpoint: each.sampled for endpoint, each in series.items()}
-        return {"traces": analyze(self._buffer, sampled, "service")}
+        locate = partial(last_line, own=started_code(None))  # it may run anywhere
+        return {"traces": analyze(self._buffer, sampled, "service", locate=locate)}
 
 
 def export_advice(receiver: Receiver) -> str:

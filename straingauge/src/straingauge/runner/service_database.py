@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 
 from straingauge.runner.load_spec import LoadSpec
-from straingauge.target.started_service import StartedService
+from straingauge.target.started_service import TEMPORARY_DATABASE_VARIABLE, StartedService
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,5 +31,13 @@ class ServiceDatabase:
             return cls(spec.database_url)
         if started is not None and started.database_url:
             return cls(started.database_url, started.has_temporary_database)
-        url = os.environ.get("DATABASE_URL")
-        return cls(url) if url else None
+        return cls.given()
+
+    @classmethod
+    def given(cls, url: str | None = None) -> "ServiceDatabase | None":
+        """Return the database with a URL, or else that in the environment; None without any.
+
+        It is temporary only if `straingauge serve` has started it, and this very one.
+        """
+        url = url or os.environ.get("DATABASE_URL")
+        return cls(url, url == os.environ.get(TEMPORARY_DATABASE_VARIABLE)) if url else None

@@ -232,7 +232,7 @@ class ServiceStack:
             prepare=(),
         )
         temporary_database = bool(self.database_url) and not self.database_given
-        return StartedService(self.pid, self.database_url, other, temporary_database)
+        return StartedService(self.pid, self.database_url, other, temporary_database, self.log_path)
 
     @property
     def has_ended(self) -> bool:
@@ -265,7 +265,7 @@ class ServiceStack:
             Path(words[0]).name,
             words,
             cwd=Path.cwd(),
-            env=self._values.environment,
+            env=self._values.command_environment(self.log_path),
             stop_signal=signal.SIGINT,
             log=False,
         )

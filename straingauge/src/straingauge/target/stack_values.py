@@ -9,6 +9,7 @@ from straingauge.git import without_repository
 from straingauge.inside import probe
 from straingauge.target.config import StackConfig
 from straingauge.target.stack_settings import PLACEHOLDER
+from straingauge.target.started_service import LOG_VARIABLE, TEMPORARY_DATABASE_VARIABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,18 @@ class StackValues:
         """The additions for a temporary database."""
         postgres = self.config.postgres
         return postgres.env if postgres and not self.database_given else {}
+
+    def command_environment(self, log_path: Path) -> dict[str, str]:
+        """Return the environment of a command that runs next to the service.
+
+        Args:
+            log_path: Log of the service, in which a generator of load finds its exceptions.
+        """
+        temporary = "" if self.database_given else self.database_url or ""
+        return self.environment | {
+            LOG_VARIABLE: str(log_path),
+            TEMPORARY_DATABASE_VARIABLE: temporary,
+        }
 
     def service_environment(self) -> dict[str, str]:
         """Return the environment of the service, with the probe that a profile reads."""

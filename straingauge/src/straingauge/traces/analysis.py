@@ -16,6 +16,7 @@ from straingauge.result.format.traces import (
 )
 from straingauge.traces.calls import statement_calls, traced_calls, traced_statements
 from straingauge.traces.conventions import detail
+from straingauge.traces.failures import Locate, traced_exceptions
 from straingauge.traces.otlp import DamagedMessage, read_message
 from straingauge.traces.span import Span
 from straingauge.traces.span_buffer import SpanBuffer
@@ -31,7 +32,12 @@ Requests = Mapping[str, Sequence[SampledRequest]]
 
 
 def analyze(
-    buffer: SpanBuffer, requests: Requests, source: TraceSource, notes: Sequence[str] = ()
+    buffer: SpanBuffer,
+    requests: Requests,
+    source: TraceSource,
+    notes: Sequence[str] = (),
+    *,
+    locate: Locate = lambda _stack: None,
 ) -> Traces:
     """Relate spans to the requests that caused them, and say where the time goes.
 
@@ -40,6 +46,7 @@ def analyze(
         requests: The requests that were sampled.
         source: Where the spans come from.
         notes: What was missing, if anything.
+        locate: Finds the line that the stack of an exception leads to.
     """
     endpoints = {
         each.trace_id: (endpoint, each) for endpoint, all_ in requests.items() for each in all_
@@ -70,6 +77,7 @@ def analyze(
         "endpoints": _endpoints(traces),
         "statements": traced_statements(traces),
         "calls": traced_calls(traces),
+        "exceptions": traced_exceptions(traces, locate),
         "kept": [_kept(trace) for trace in slowest[:MAX_KEPT]],
         "notes": [*notes, *_notes(counts, len(endpoints), len(traces))],
     }

@@ -5,19 +5,26 @@ and times are decimal strings.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from straingauge.extras import install_command
 from straingauge.json_text import parse_json
 from straingauge.traces.conventions import ATTRIBUTES
-from straingauge.traces.span import AttributeValue, Span, SpanKind
+from straingauge.traces.span import AttributeValue, Span, SpanException, SpanKind
 
 if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 MAX_TEXT: Final = 4_000  # characters of a name or an attribute
+MAX_STACK: Final = 30_000  # characters of a stack: some hundred frames
+MAX_EXCEPTIONS: Final = 4  # of a span
+_EXCEPTION: Final = "exception"  # the name of the event
+_EXCEPTION_TYPE: Final = "exception.type"
+_EXCEPTION_STACK: Final = "exception.stacktrace"
+_EXCEPTION_ATTRIBUTES: Final = frozenset({_EXCEPTION_TYPE, _EXCEPTION_STACK})
 _ERROR: Final = 2  # the status code
 _SERVICE: Final = "service.name"
 _MAX_NS: Final = 1 << 64  # times are of 64 bits
@@ -78,17 +85,38 @@ def _read_protobuf(body: bytes) -> Iterator[Span | None]:
                     is_error=each.status.code == _ERROR,
                     service=service,
                     library=of_scope.scope.name,
+                    exceptions=_exceptions(
+                        _protobuf_attributes(event.attributes, _EXCEPTION_ATTRIBUTES)
+                        for event in each.events
+                        if event.name == _EXCEPTION
+                    ),
                 )
 
 
-def _protobuf_attributes(pairs: "Iterator[KeyValue] | Any") -> dict[str, AttributeValue]:  # noqa: ANN401  a container of protobuf
+def _protobuf_attributes(
+    pairs: "Iterator[KeyValue] | Any",  # noqa: ANN401  a container of protobuf
+    wanted: frozenset[str] = ATTRIBUTES,
+) -> dict[str, AttributeValue]:
     found: dict[str, AttributeValue] = {}
     for pair in pairs:
         kind = pair.value.WhichOneof("value")
-        if pair.key in ATTRIBUTES and kind in _SIMPLE_VALUES:
+        if pair.key in wanted and kind in _SIMPLE_VALUES:
             value = getattr(pair.value, kind)
-            found[pair.key] = value[:MAX_TEXT] if isinstance(value, str) else value
+            found[pair.key] = _bounded(pair.key, value) if isinstance(value, str) else value
     return found
+
+
+def _bounded(key: str, text: str) -> str:
+    """Return a text of limited length; of a stack its end, where Python has the innermost frame."""
+    return text[-MAX_STACK:] if key == _EXCEPTION_STACK else text[:MAX_TEXT]
+
+
+def _exceptions(events: Iterable[Mapping[str, AttributeValue]]) -> tuple[SpanException, ...]:
+    found = (
+        SpanException(str(event.get(_EXCEPTION_TYPE, "")), str(event.get(_EXCEPTION_STACK, "")))
+        for event in events
+    )
+    return tuple(deque(found, MAX_EXCEPTIONS))
 
 
 _SIMPLE_VALUES: Final = frozenset({"string_value", "int_value", "double_value", "bool_value"})
@@ -131,6 +159,11 @@ def _json_span(found: Mapping[str, Any], service: str, library: str) -> Span | N
         is_error=code in (_ERROR, "STATUS_CODE_ERROR"),
         service=service,
         library=library,
+        exceptions=_exceptions(
+            _json_attributes(event, _EXCEPTION_ATTRIBUTES)
+            for event in _objects(found, "events")
+            if event.get("name") == _EXCEPTION
+        ),
     )
 
 
@@ -149,14 +182,14 @@ def _json_attributes(
         if not isinstance(key, str) or key not in wanted or not isinstance(value, dict):
             continue
         if (known := _json_value(value)) is not None:
-            attributes[key] = known
+            attributes[key] = _bounded(key, known) if isinstance(known, str) else known
     return attributes
 
 
 def _json_value(value: Mapping[str, Any]) -> AttributeValue | None:
     text = value.get("stringValue")
     if isinstance(text, str):
-        return text[:MAX_TEXT]
+        return text
     try:
         if "intValue" in value:
             return int(value["intValue"])
@@ -188,6 +221,7 @@ def _span(  # noqa: PLR0917  the fields of a span, from two formats
     is_error: bool,
     service: str,
     library: str,
+    exceptions: tuple[SpanException, ...],
 ) -> Span | None:
     """Make a span; None if its ids or its times are invalid."""
     is_time = 0 < start_ns <= end_ns < _MAX_NS
@@ -205,6 +239,7 @@ def _span(  # noqa: PLR0917  the fields of a span, from two formats
         is_error,
         service[:MAX_TEXT],
         library[:MAX_TEXT],
+        exceptions,
     )
 
 

@@ -20,6 +20,19 @@ class SpanKind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class SpanException:
+    """An exception that left an operation, or was handled in it.
+
+    Attributes:
+        kind: Its class.
+        stack: Its stack, as the service's language shows it; empty if unknown.
+    """
+
+    kind: str
+    stack: str
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """One operation of a service.
 
@@ -35,6 +48,7 @@ class Span:
         is_error: Its status is an error.
         service: Name of the service.
         library: Name of the instrumentation library.
+        exceptions: The last exceptions, in their order.
     """
 
     trace_id: str
@@ -48,6 +62,7 @@ class Span:
     is_error: bool
     service: str
     library: str
+    exceptions: tuple[SpanException, ...] = ()
 
     @property
     def duration_ns(self) -> int:

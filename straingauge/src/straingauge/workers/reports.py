@@ -9,6 +9,7 @@ if TYPE_CHECKING:  # each pytest session loads this module, which must be cheap
     from straingauge.engine import EngineStats
     from straingauge.feeders import FeederUse
     from straingauge.observe import Observations
+    from straingauge.result.format.exceptions import RaisedException
     from straingauge.result.format.profile import Profile
     from straingauge.result.format.result import Environment
 
@@ -108,6 +109,7 @@ class Report:
         observations: Samples of the service and its database, from the process that observes them.
         credentials: Fingerprints of the users' Authorization headers.
         profile: The profile of the service, from the process that observes it, after the load.
+        exceptions: Those in the service's log, from the process that observes it, after the load.
         feeders: Use of the data feeders.
         arrivals: Arrivals of the main phase so far.
     """
@@ -120,6 +122,7 @@ class Report:
     observations: "Observations | None" = None
     credentials: frozenset[str] = frozenset()
     profile: "Profile | None" = None
+    exceptions: "tuple[RaisedException, ...]" = ()
     feeders: "tuple[FeederUse, ...]" = ()
     arrivals: Arrivals = field(default_factory=Arrivals)
 

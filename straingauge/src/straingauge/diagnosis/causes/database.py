@@ -8,7 +8,7 @@ from typing import Any
 from straingauge.diagnosis.cause import MAX_CONFIDENCE, UNLIKELY, Evidence, cause, scale
 from straingauge.diagnosis.database_time import limited, limited_where_missed, time_share, total_ms
 from straingauge.diagnosis.location import Location
-from straingauge.diagnosis.result_view import ResultView, listed, number
+from straingauge.diagnosis.result_view import MOST, ResultView, listed, number
 from straingauge.diagnosis.statement_endpoint import running_statement, statement_location
 from straingauge.diagnosis.statement_loops import MIN_REPEATS, find_loop
 from straingauge.diagnosis.statement_plans import (
@@ -193,6 +193,11 @@ def lock_contention(result: ResultView) -> Evidence | None:
     for example in result.rows(*DATABASE, "blocked", "examples")[:1]:
         waiting, holding = str(example.get("waiting")), str(example.get("blocking"))
         evidence.append(f"waiting: {shortened(waiting)}; holding the lock: {shortened(holding)}")
+        if (number(example, "idle_share") or 0.0) > MOST:
+            evidence.append(
+                "the transaction that holds it mostly runs no statement: it stays open while its"
+                " client does something else"
+            )
         if holding:  # unknown if it has ended, or belongs to another role
             where.append(running_statement(result, holding, lock="holds"))
         where.append(running_statement(result, waiting, lock="waits"))

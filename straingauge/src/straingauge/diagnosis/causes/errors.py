@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from straingauge.diagnosis.cause import Evidence, cause
+from straingauge.diagnosis.raised_exceptions import with_exceptions
 from straingauge.diagnosis.result_view import ResultView, number
 
 # Of streams and WebSockets, and of HTTP/2, too.
@@ -13,6 +14,7 @@ NOT_OPENED = ("refused", "connect_timeout", "no_socket", "unreachable")
 NOT_LISTENING = {"refused", "no_socket"}
 IDLE_CLOSED = "idle_closed"
 ERROR_RESPONSE = ("bad_status", "timeout", "first_byte_timeout", "redirect")
+SERVER_ERROR = 500
 CONTENT = ("failed_check", "short_body", "protocol", "too_large")
 CERTIFICATES = (
     "certificate_expired",
@@ -53,11 +55,16 @@ def endpoint_errors(result: ResultView) -> Evidence | None:
     """Detect responses with an unexpected status, and timeouts.
 
     Which side is to look at follows from the status: 4xx blames the request, 502 and 504 a server
-    behind the service (RFC 9110, section 15).
+    behind the service (RFC 9110, section 15). A service responds with 5xx to an exception.
     """
     evidence = _errors(result, ERROR_RESPONSE)
+    if evidence is None:
+        return None
+    codes = result.table("status_codes")
+    failed = sum(number(codes, code) or 0.0 for code in codes if code[:1] == "5")
+    evidence = with_exceptions(result, evidence, failed, lambda status: status >= SERVER_ERROR)
     status = _most_frequent_status(result)
-    if evidence is None or status is None:
+    if status is None:
         return evidence
     advice = STATUS_ADVICE.get(status) or STATUS_ADVICE.get(status // 100)
     return replace(evidence, advice=(*evidence.advice, *([advice] if advice else [])))
@@ -87,9 +94,12 @@ def connection_resets(result: ResultView) -> Evidence | None:
     """Detect connections that break while a request is in flight.
 
     A request that met a connection closed while idle is sent again on a new one, and does not
-    count; one that may not be sent again counts here only if no idle connection was closed.
+    count; one that may not be sent again counts here only if no idle connection was closed. Servers
+    close the connection if an exception is raised after the start of a response, or at any time.
     """
-    return _errors(result, BROKEN if _closed_idle(result) else (*BROKEN, IDLE_CLOSED))
+    evidence = _errors(result, BROKEN if _closed_idle(result) else (*BROKEN, IDLE_CLOSED))
+    broken = sum(result.errors.get(kind, 0.0) for kind in BROKEN)
+    return evidence and with_exceptions(result, evidence, broken, lambda status: not status)
 
 
 @cause(

@@ -1,10 +1,12 @@
 """Leaks: memory, files and threads that grow while the service works and are not released."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 from straingauge.diagnosis.cause import Evidence, cause
-from straingauge.diagnosis.location import CodeLocation
+from straingauge.diagnosis.location import CodeLocation, Location
 from straingauge.diagnosis.remaining import remaining_files, remaining_threads, waiting_threads
 from straingauge.diagnosis.result_view import ResultView, number
 from straingauge.statistics import Trend, theil_sen
@@ -122,15 +124,44 @@ def thread_leak(result: ResultView) -> Evidence | None:
     steady = _never_released(result, "threads", "threads", MIN_THREADS)
     found = [each for each in (steady, _more_than_in_flight(result)) if each is not None]
     best = max(found, key=lambda evidence: evidence.confidence, default=None)
-    return best and replace(best, where=(*waiting_threads(result), *remaining_threads(result)))
+    if best is None:
+        return None
+    sentences, created = _created_threads(result)
+    where: tuple[Location, ...] = (
+        *created,
+        *waiting_threads(result),
+        *remaining_threads(result),
+    )
+    return replace(best, sentences=(*best.sentences, *sentences), where=where)
 
 
 def _growing_lines(result: ResultView) -> tuple[CodeLocation, ...]:
     """Return the lines whose memory grew in a second instance, without those that grew little."""
-    rows = result.rows("memory", "lines")
-    least = GREW_MUCH * (number(rows[0], "bytes_per_request") or 0.0) if rows else 0.0
-    found = [row for row in rows if (number(row, "bytes_per_request") or 0.0) >= least]
-    return tuple(CodeLocation(str(row.get("file")), int(row.get("line", 0))) for row in found)
+    return tuple(map(_code, _growing_most(result.rows("memory", "lines"), "bytes_per_request")))
+
+
+def _created_threads(result: ResultView) -> tuple[tuple[str, ...], tuple[CodeLocation, ...]]:
+    """Return what a second instance shows: the lines whose threads do not end, and a sentence."""
+    rows = _growing_most(result.rows("memory", "threads"), "grown_threads")
+    if not rows:
+        return (), ()
+    most = rows[0]
+    sentence = (
+        f"{number(most, 'threads_per_request'):.2g} threads per request are created at"
+        f" {most.get('file')}:{most.get('line')} and do not end in a second instance: they run"
+        f" {most.get('target')}"
+    )
+    return (sentence,), tuple(map(_code, rows))
+
+
+def _growing_most(rows: list[Mapping[str, Any]], key: str) -> list[Mapping[str, Any]]:
+    """Return the rows, the first of which grew most, without those that grew little."""
+    least = GREW_MUCH * (number(rows[0], key) or 0.0) if rows else 0.0
+    return [row for row in rows if (number(row, key) or 0.0) >= least]
+
+
+def _code(row: Mapping[str, Any]) -> CodeLocation:
+    return CodeLocation(str(row.get("file")), int(row.get("line", 0)))
 
 
 def _more_than_in_flight(result: ResultView) -> Evidence | None:

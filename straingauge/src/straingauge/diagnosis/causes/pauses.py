@@ -30,7 +30,7 @@ MIN_TOGETHER = 3  # requests; two may meet by chance
         "slowing_down",
     ),
     warns_from=0.85,
-    code=("blocking", "running"),
+    code=("blocking", "looping"),
     charts=("loop", "profile", "heat"),
     advice=(
         "look for blocking calls in asynchronous code (sleep, synchronous drivers and clients, file"

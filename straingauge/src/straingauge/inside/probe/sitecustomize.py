@@ -3,8 +3,8 @@
 Python imports this module when it starts, if its folder is on PYTHONPATH. It starts a thread that
 sleeps until a client connects to ``$STRAINGAUGE_PROBE/PID.sock``; the client gets one JSON object
 and the connection is closed. With STRAINGAUGE_PROBE_MEMORY a second socket tells where memory is
-allocated, from the first connection to it on: traced imports would take minutes. Stacks of tasks
-that wait cannot be read from outside of the process.
+allocated and threads are created, from the first connection to it on: traced imports would take
+minutes. Stacks of tasks that wait cannot be read from outside of the process.
 It runs in services with Python 3.8 or newer, and imports only the standard library.
 """
 
@@ -139,10 +139,10 @@ def _attribute(step: Any, *names: str) -> Any:  # noqa: ANN401  coroutines of an
 
 
 def memory() -> dict[str, Any]:
-    """Return the largest amounts of memory in use, by the stack that allocated it.
+    """Return the largest amounts of memory in use, and the threads, by the stack that made them.
 
-    Only memory that was allocated since the first call counts. Frames are those of `tracemalloc`,
-    the outermost first.
+    Only memory and threads since the first call count. Frames are those of `tracemalloc`, the
+    outermost first.
     """
     tracemalloc = importlib.import_module("tracemalloc")
     if not tracemalloc.is_tracing():
@@ -156,8 +156,48 @@ def memory() -> dict[str, Any]:
                 "frames": [[frame.filename, frame.lineno] for frame in each.traceback],
             }
             for each in largest
-        ]
+        ],
+        "threads": _counted_threads(tracemalloc),
     }
+
+
+def _counted_threads(tracemalloc: Any) -> list[dict[str, Any]]:  # noqa: ANN401  the module
+    """Return how many threads are alive, by what they run and the stack that created them."""
+    threading = sys.modules.get("threading")
+    counts: dict[tuple[str, tuple[tuple[str, int], ...]], int] = {}
+    for thread in () if threading is None else threading.enumerate():
+        created = _created(tracemalloc, thread)
+        # A dummy stands for a thread of other origin, and remains when that has ended.
+        if created is not None and type(thread).__name__ != "_DummyThread":
+            frames = tuple((frame.filename, frame.lineno) for frame in created)
+            key = _target_name(thread), frames
+            if key in counts or len(counts) < MAX_STACKS:
+                counts[key] = counts.get(key, 0) + 1
+    return [
+        {"count": count, "target": target, "frames": frames}
+        for (target, frames), count in counts.items()
+    ]
+
+
+def _created(tracemalloc: Any, thread: Any) -> Any:  # noqa: ANN401  the module, and what it has
+    """Return where a thread was created; None if that was not traced.
+
+    Until Python 3.11 `tracemalloc` does not find objects with a `__dict__`, so a part without one
+    is looked up as well.
+    """
+    condition = getattr(getattr(thread, "_started", None), "_cond", None)
+    found = tracemalloc.get_object_traceback(thread)
+    return found or tracemalloc.get_object_traceback(getattr(condition, "_waiters", None))
+
+
+def _target_name(thread: Any) -> str:  # noqa: ANN401  a thread of any class
+    """Return the name of the function that a thread runs."""
+    target = getattr(thread, "_target", None)
+    while target is not None and hasattr(target, "func"):  # functools.partial
+        target = target.func
+    if target is None:
+        return "{}.run".format(type(thread).__qualname__)  # noqa: UP032
+    return str(getattr(target, "__qualname__", type(target).__qualname__))
 
 
 def _serve(path: str, answer: Callable[[], dict[str, Any]]) -> None:

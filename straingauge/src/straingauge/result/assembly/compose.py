@@ -106,6 +106,8 @@ def compose(
     profile = next((each.profile for each in merged.reports if each.profile), None)
     if profile is not None:
         composed["profile"] = profile
+    if raised := [each for report in merged.reports for each in report.exceptions]:
+        composed["exceptions"] = raised
     if uses := merge_uses(report.feeders for report in merged.reports):
         composed["feeders"] = {use.name: _feeder(use) for use in uses}
     if merged.ending is not None:

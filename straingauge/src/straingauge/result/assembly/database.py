@@ -44,7 +44,12 @@ def database(
             "peak": whole(highest(samples, "db_blocked")),
             "longest_s": highest(samples, "db_blocked_s"),
             "examples": [
-                {"waiting": each.waiting, "blocking": each.blocking} for each in stats.blocked
+                {
+                    "waiting": each.waiting,
+                    "blocking": each.blocking,
+                    "idle_share": round(each.idle / each.samples, 3) if each.samples else 0.0,
+                }
+                for each in stats.blocked
             ],
         },
         "idle_in_transaction": [

@@ -1,6 +1,6 @@
-"""Memory that requests leave behind; `schemas/result-1.schema.json` describes each field."""
+"""Memory and threads that requests leave; `schemas/result-1.schema.json` describes each field."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class GrowingLine(TypedDict):
@@ -12,9 +12,23 @@ class GrowingLine(TypedDict):
     grown_bytes: int
 
 
+class GrowingThreads(TypedDict):
+    """A line of code that creates threads which do not end, and the function that they run."""
+
+    file: str
+    line: int
+    target: str
+    threads_per_request: float
+    grown_threads: int
+
+
 class MemoryGrowth(TypedDict):
-    """Memory that grew in a second instance of the service, and what could not be measured."""
+    """Memory and threads that grew in a second instance of the service, and what was not measured.
+
+    `threads` is missing in results of older versions.
+    """
 
     requests: int
     lines: list[GrowingLine]
+    threads: NotRequired[list[GrowingThreads]]
     notes: list[str]

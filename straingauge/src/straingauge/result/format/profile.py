@@ -1,6 +1,6 @@
 """The profile in a result; `schemas/result-1.schema.json` describes each field."""
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 StackState = Literal["running", "thread", "task"]
 """Work on a CPU core; a thread in a snapshot; an asyncio task that waits in a snapshot."""
@@ -41,10 +41,14 @@ class ProfileLine(TypedDict):
 
 
 class ProfileThread(TypedDict):
-    """Samples of one thread; `name` is shared by the threads of a pool."""
+    """Samples of one thread; `name` is shared by the threads of a pool.
+
+    `runs_loop` says whether it runs an event loop; missing in results of older versions.
+    """
 
     name: str
     running_samples: int
+    runs_loop: NotRequired[bool]
 
 
 class ProfileProcess(TypedDict):

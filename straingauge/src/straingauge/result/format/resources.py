@@ -154,10 +154,15 @@ class Wait(TypedDict):
 
 
 class BlockedStatement(TypedDict):
-    """A statement that waited for a lock, and the statement that held it."""
+    """A statement that waited for a lock, and the statement that held it.
+
+    `idle_share` is the share of the samples in which the transaction that held it ran no statement;
+    missing in results of older versions.
+    """
 
     waiting: str
     blocking: str
+    idle_share: NotRequired[float]
 
 
 class Blocked(TypedDict):

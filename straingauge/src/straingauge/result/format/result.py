@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, TypedDict
 
+from straingauge.result.format.exceptions import RaisedException
 from straingauge.result.format.memory import MemoryGrowth
 from straingauge.result.format.metrics import (
     EndpointMetrics,
@@ -206,6 +207,7 @@ class Measurements(TypedDict):
     plans: NotRequired[Plans]
     memory: NotRequired[MemoryGrowth]
     profile: NotRequired[Profile]
+    exceptions: NotRequired[list[RaisedException]]
     feeders: NotRequired[dict[str, Feeder]]
     exports: NotRequired[list[Export]]
     validity: ValidityDict

@@ -97,6 +97,22 @@ class TracedCall(TypedDict):
     share: float
 
 
+class TracedException(TypedDict):
+    """An exception of requests to one endpoint that were answered with 5xx, or not at all.
+
+    `file`, `line` and `function` are the nearest ones of the service's own code; None if the stack
+    is not one of Python. `status` is None without a response.
+    """
+
+    endpoint: str
+    status: int | None
+    type: str
+    file: str | None
+    line: int | None
+    function: str | None
+    traces: int
+
+
 class SpanCounts(TypedDict):
     """Spans by what became of them, and requests to the receiver that were refused."""
 
@@ -114,7 +130,8 @@ class Traces(TypedDict):
     """Analysis of the spans of a run.
 
     `statements` and `calls` have those that take most time first. `share` is one of the endpoint's
-    response time, 0 to 1. `kept` has the slowest traces. `notes` say what was missing.
+    response time, 0 to 1. `exceptions` are missing in results of older versions. `kept` has the
+    slowest traces. `notes` say what was missing.
     """
 
     source: TraceSource
@@ -124,5 +141,6 @@ class Traces(TypedDict):
     endpoints: dict[str, TracedEndpoint]
     statements: list[TracedStatement]
     calls: list[TracedCall]
+    exceptions: NotRequired[list[TracedException]]
     kept: list[TraceDict]
     notes: list[str]
