@@ -4,19 +4,22 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
-import gevent
 from locust.env import Environment
 
+from straingauge.locust.inspection import Inspection
 from straingauge.locust.result_builder import FinishedRun, ResultBuilder, RunSnapshot
+from straingauge.locust.threads import run_in_thread
 from straingauge.observe import Observations, Observer
 from straingauge.result.format.result import Result
 
 LIVE_SHARE: Final = 0.05  # of the time spent on live results, which delays users
 
 MakeObserver = Callable[[str], Observer]
+Inspect = Callable[[str], Inspection]
 
 
 class LiveEvaluator:
@@ -26,6 +29,7 @@ class LiveEvaluator:
         environment: Locust's environment.
         builder: Builds the results.
         make_observer: Makes the observer of the service at a URL.
+        inspect: Begins to look inside the service at a URL.
         cooldown_s: Seconds to observe the service after the load.
 
     Attributes:
@@ -37,13 +41,16 @@ class LiveEvaluator:
         environment: Environment,
         builder: ResultBuilder,
         make_observer: MakeObserver,
+        inspect: Inspect | None,
         cooldown_s: float,
     ) -> None:
         self._environment = environment
         self._builder = builder
         self._make_observer = make_observer
         self._cooldown_s = cooldown_s
+        self._inspect = inspect
         self._observer: Observer | None = None
+        self._inspection: Inspection | None = None
         self._run_number = 0
         self._live_result: Result | None = None
         self._next_live_s = 0.0
@@ -57,9 +64,11 @@ class LiveEvaluator:
         self._live_result, self._next_live_s = None, 0.0
 
     def observe(self, host: str) -> None:
-        """Start to observe the service."""
+        """Start to observe the service, and to look inside it."""
         self._observer = self._make_observer(host)
         self._observer.__enter__()
+        if self._inspect is not None:
+            self._inspection = self._inspect(host)
 
     @property
     def observations(self) -> Observations | None:
@@ -74,7 +83,7 @@ class LiveEvaluator:
             result: Result | None = None
             try:
                 self._builder.prepare()
-                result = _run_in_thread(partial(self._builder.build_live, take_snapshot()))
+                result = run_in_thread(partial(self._builder.build_live, take_snapshot()))
             finally:
                 if run_number == self._run_number:
                     cost_s = time.monotonic() - began_s
@@ -83,6 +92,8 @@ class LiveEvaluator:
 
     def cool_down(self, *, complete: bool) -> None:
         """Observe the service for the cooldown, unless the run was cut short; then stop."""
+        if self._inspection is not None:
+            self._inspection.end()
         if self._observer is not None:
             try:
                 if complete:
@@ -93,6 +104,11 @@ class LiveEvaluator:
     def finish(self, snapshot: RunSnapshot, *, print_verdict: bool) -> FinishedRun:
         """Judge the run and write its result; with a web page the verdict is printed at once."""
         self._observer = None
+        inspection, self._inspection = self._inspection, None
+        if inspection is not None:
+            snapshot = replace(
+                snapshot, profile=inspection.profile(), exceptions=inspection.exceptions()
+            )
         finished = self.finished_run = self._builder.finish(snapshot)
         self._printed = not print_verdict
         # A code that the load test itself has set stands, unless the verdict has one.
@@ -114,19 +130,3 @@ class LiveEvaluator:
             stream = sys.stderr if as_json else sys.stdout
             stream.write(self.finished_run.verdict_table)
             stream.flush()
-
-
-def _run_in_thread(build: Callable[[], Result]) -> Result:
-    """Run a function in a thread, so that users go on meanwhile."""
-
-    def attempt() -> Result | Exception:
-        try:
-            return build()
-        except Exception as error:  # noqa: BLE001  raised below; gevent would print it as well
-            return error
-
-    outcome = gevent.get_hub().threadpool.apply(attempt)
-    if isinstance(outcome, Exception):
-        raise outcome
-    result: Result = outcome
-    return result

@@ -20,17 +20,21 @@ from straingauge.locust.deduplication import DeduplicatingFilter
 from straingauge.locust.distributed.master import MasterRole
 from straingauge.locust.distributed.messages import LOAD_END, RESET_STATS, SETUP_FAILED, STOP_USERS
 from straingauge.locust.distributed.worker import WorkerRole
+from straingauge.locust.inspection import Inspection
 from straingauge.locust.options import (
     add_options,
     allowed_hosts,
     cooldown_s,
+    follow_ups,
     get_locustfile,
     get_options,
     get_results_folder,
     http_settings,
+    inspection_options,
     observer_factory,
     read_thresholds,
     require_resources,
+    take_database,
     taken_options,
 )
 from straingauge.locust.port_in_use import explain_port_in_use
@@ -164,15 +168,20 @@ def _main_session(environment: Environment) -> Session:
         logger.warning("%s belongs to the locustfile here; straingauge ignores it", option)
     require_resources(environment)
     tls_context(http_settings(environment))
+    database = take_database(environment)
     builder = ResultBuilder(
-        environment, read_thresholds(environment), get_results_folder(environment)
+        environment,
+        read_thresholds(environment),
+        get_results_folder(environment),
+        follow_ups=follow_ups(environment, database, logger.info),
     )
     environment.user_classes[:] = select_classes(environment)
     require_allowed(environment, allowed)
     return Session(
         environment,
         builder,
-        make_observer=observer_factory(environment, gevent.get_hub().threadpool.apply),
+        make_observer=observer_factory(environment, database, gevent.get_hub().threadpool.apply),
+        inspect=lambda url: Inspection(url, inspection_options(environment)),
         allowed_hosts=allowed,
         master=master,
         cooldown_s=cooldown_s(environment),
@@ -186,7 +195,7 @@ def _worker_session(environment: Environment, runner: WorkerRunner) -> Session:
     return Session(
         environment,
         ResultBuilder(environment, Thresholds.read(None), get_results_folder(environment), name),
-        make_observer=observer_factory(environment, gevent.get_hub().threadpool.apply),
+        make_observer=observer_factory(environment, None, gevent.get_hub().threadpool.apply),
         allowed_hosts=allowed_hosts(environment),
         modules=fingerprint_modules(),
     )

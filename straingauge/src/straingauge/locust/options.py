@@ -3,6 +3,9 @@
 --load-results DIR      Folder for result files. [default: results/ next to the locustfile]
 --load-thresholds FILE  Threshold file. [default: thresholds.toml next to the locustfile, if any]
 --load-abort-dead TIME  End a run after this time without any response. [default: never]
+--load-profile          Profile the service's Python processes, whatever that costs.
+--load-no-profile       Do not. [default: of a service of `straingauge serve`, in 10 s or more]
+--load-no-plans         Do not read the plans of slow statements after a missed threshold.
 --load-no-traceparent   Do not send the header traceparent (W3C Trace Context).
 --allow-host HOST       Host other than this machine that may be put under load; repeatable.
 --database-url URL      PostgreSQL database of the service, to be observed. [default: $DATABASE_URL]
@@ -36,8 +39,12 @@ from locust.runners import MasterRunner
 
 from straingauge.engine import require_open_files
 from straingauge.http.settings import HttpSettings
+from straingauge.locust.inspection import InspectionOptions
+from straingauge.locust.threads import run_in_thread
+from straingauge.locust.user.selection import get_shape_configuration
 from straingauge.observe import COOLDOWN_S, Observer
 from straingauge.result.format.write import require_writable
+from straingauge.runner import DatabasePlans, FollowUp, ServiceDatabase
 from straingauge.setting_options import SETTING_OPTIONS, given_settings
 from straingauge.target.service_locator import http_settings_for, metric_names_for
 from straingauge.time_text import time_argument
@@ -80,6 +87,25 @@ def add_options(parser: ArgumentParser) -> None:
         include_in_web_ui=False,
         help="End a run after this time without any response, such as 10s. [default: never]",
     )
+    for name, help_text in (
+        (
+            "profile",
+            "Profile the service's Python processes. [default: those of a service that straingauge "
+            "serve started, in loads of 10 s or more]",
+        ),
+        ("no-profile", "Do not profile the service's Python processes."),
+        (
+            "no-plans",
+            "Do not read the plans of slow statements after a run that missed its thresholds.",
+        ),
+    ):
+        parser.add_argument(
+            f"--load-{name}",
+            action="store_true",
+            default=False,
+            include_in_web_ui=False,
+            help=help_text,
+        )
     parser.add_argument(
         "--load-no-traceparent",
         action="store_true",
@@ -255,22 +281,56 @@ def http_settings(
 _configured = cache(http_settings_for)
 
 
+def take_database(environment: Environment) -> ServiceDatabase | None:
+    """Return the database of the service, once; None if it is not known.
+
+    Its URL is removed from the options, which a master sends to its workers, because it contains a
+    password.
+    """
+    options, name = get_options(environment), _destination("--database-url")
+    url = getattr(options, name)
+    setattr(options, name, "")
+    return ServiceDatabase.given(url)
+
+
+def follow_ups(
+    environment: Environment, database: ServiceDatabase | None, say: Callable[[str], None]
+) -> list[FollowUp]:
+    """Return the examinations of the service after a run."""
+    if get_options(environment).load_no_plans:
+        return []
+    plans = DatabasePlans(database, say)
+    return [lambda result: run_in_thread(partial(plans, result))]
+
+
+def inspection_options(environment: Environment) -> InspectionOptions:
+    """Return how to look inside the service during a run."""
+    options, runner = get_options(environment), environment.runner
+    shape = get_shape_configuration(environment)
+    sends = not isinstance(runner, MasterRunner)
+    return InspectionOptions(
+        server_pid=getattr(options, _destination("--server-pid")),
+        profile=True if options.load_profile else False if options.load_no_profile else None,
+        load_s=shape["duration_s"] if shape else options.run_time,
+        answered=(lambda: environment.stats.total.num_requests) if sends else None,
+    )
+
+
 def observer_factory(
-    environment: Environment, offload: Callable[..., object]
+    environment: Environment, database: ServiceDatabase | None, offload: Callable[..., object]
 ) -> Callable[[str], Observer]:
     """Return a function that makes the observer of the service at a URL.
 
-    The database URL is removed from the options, which a master sends to its workers, because it
-    contains a password.
+    Args:
+        environment: Locust's environment.
+        database: The database of the service, if it is known.
+        offload: Runs a function in a thread.
     """
-    options, name = get_options(environment), _destination("--database-url")
-    database_url = getattr(options, name)
-    setattr(options, name, "")
     return partial(
         Observer,
         names=metric_names_for(get_locustfile(environment)),
-        database_url=database_url or os.environ.get("DATABASE_URL"),
-        server_pid=getattr(options, _destination("--server-pid")),
+        database_url=database.url if database else None,
+        server_pid=getattr(get_options(environment), _destination("--server-pid")),
         offload=offload,
         http=http_settings(environment),
     )

@@ -22,11 +22,13 @@ from straingauge.locust.distributed.process_stats import (
 from straingauge.locust.user.selection import get_shape_configuration
 from straingauge.observe import Observations
 from straingauge.result.assembly import compose, conclude, environment
+from straingauge.result.format.exceptions import RaisedException
+from straingauge.result.format.profile import Profile
 from straingauge.result.format.reason import Reason
 from straingauge.result.format.resources import LocustWorker
 from straingauge.result.format.result import Environment as EnvironmentDict
 from straingauge.result.format.result import Measurements, Result
-from straingauge.runner import write_outcome
+from straingauge.runner import FollowUp, write_outcome
 from straingauge.verdict import LOCUST, Finding, Thresholds
 from straingauge.verdict.shared_cpus import shared_cpus_note
 from straingauge.verdict.threshold_notes import absent_parts
@@ -44,6 +46,8 @@ class RunSnapshot:
         started_at: ISO 8601, with UTC offset.
         reports: The message of each process (`locust.distributed.process_stats`), by name.
         observations: What was observed of the service.
+        profile: The profile of the service.
+        exceptions: The exceptions in its log.
         lost: Workers that were lost.
         setup_error: Why the run could not start.
         stopped_early: Why it ended before its time.
@@ -55,6 +59,8 @@ class RunSnapshot:
     started_at: str
     reports: Mapping[str, ProcessReport]
     observations: Observations | None = None
+    profile: Profile | None = None
+    exceptions: tuple[RaisedException, ...] = ()
     lost: tuple[LostProcess, ...] = ()
     setup_error: StraingaugeError | None = None
     stopped_early: str | None = None
@@ -88,15 +94,23 @@ class ResultBuilder:
         thresholds: Thresholds to judge by.
         folder: Folder for result files.
         name: Name of the run, and stem of its file.
+        follow_ups: Examinations of the service after a run.
     """
 
     def __init__(
-        self, of: Environment, thresholds: Thresholds, folder: Path, name: str = LOCUST
+        self,
+        of: Environment,
+        thresholds: Thresholds,
+        folder: Path,
+        name: str = LOCUST,
+        *,
+        follow_ups: Sequence[FollowUp] = (),
     ) -> None:
         self._of = of
         self._thresholds = thresholds
         self._folder = folder
         self._name = name
+        self._follow_ups = follow_ups
 
     @cached_property
     def _environment(self) -> EnvironmentDict:
@@ -124,7 +138,13 @@ class ResultBuilder:
 
         result = self._compose(snapshot)
         findings = self._findings(snapshot, result)
-        end = write_outcome(result, self._thresholds, self._folder, findings=findings)
+        end = write_outcome(
+            result,
+            self._thresholds,
+            self._folder,
+            findings=findings,
+            follow_ups=self._follow_ups,
+        )
         if end.problem is not None:
             logger.error("%s; try: %s", end.problem, end.problem.hint)
         width = shutil.get_terminal_size((120, 24)).columns
@@ -141,7 +161,12 @@ class ResultBuilder:
         reports = [
             each for name, message in messages for each in reports_from_message(name, message)
         ]
-        reports[0] = replace(reports[0], observations=snapshot.observations)
+        reports[0] = replace(
+            reports[0],
+            observations=snapshot.observations,
+            profile=snapshot.profile,
+            exceptions=snapshot.exceptions,
+        )
         merged = MergedReports(
             tuple(reports),
             lost=snapshot.lost,

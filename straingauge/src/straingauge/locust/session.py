@@ -2,8 +2,7 @@
 
 A process is standalone, a worker, or a master. A process that is not a worker observes the service,
 and judges and writes each run when it ends (`straingauge.locust.result_builder`). A worker's
-measurements travel with Locust's own reports, every 3 s, and once more when its users have stopped;
-the master waits for those final reports.
+measurements travel with Locust's own reports, every 3 s, and once more when its users have stopped.
 """
 
 import logging
@@ -29,7 +28,7 @@ from straingauge.locust.distributed.master import MasterRole
 from straingauge.locust.distributed.messages import LOAD_END, RESET_STATS, SETUP_FAILED
 from straingauge.locust.distributed.process_stats import ProcessStats
 from straingauge.locust.distributed.worker import WorkerRole
-from straingauge.locust.evaluation import LiveEvaluator, MakeObserver
+from straingauge.locust.evaluation import Inspect, LiveEvaluator, MakeObserver
 from straingauge.locust.options import allowed_hosts, sends_traceparent
 from straingauge.locust.result_builder import FinishedRun, ResultBuilder, RunSnapshot
 from straingauge.locust.run_outcome import RunOutcome
@@ -51,6 +50,7 @@ class Session:
         environment: Locust's environment.
         builder: Builds results; a worker's own results are written only if its master is lost.
         make_observer: Makes the observer of the service at a URL.
+        inspect: Begins to look inside the service at a URL.
         allowed_hosts: Hosts other than this machine that may be put under load.
         master: A master's connections to its workers.
         modules: Fingerprints of a worker's load test.
@@ -70,6 +70,7 @@ class Session:
         builder: ResultBuilder,
         *,
         make_observer: MakeObserver,
+        inspect: Inspect | None = None,
         allowed_hosts: Iterable[str],
         master: MasterRole | None = None,
         modules: Fingerprints | None = None,
@@ -87,7 +88,7 @@ class Session:
         self.stats = ProcessStats(0, time.monotonic_ns())
         self.user_ids = UserIdAllocator(self._user_id_sequence)
         self._environment = environment
-        self._evaluator = LiveEvaluator(environment, builder, make_observer, cooldown_s)
+        self._evaluator = LiveEvaluator(environment, builder, make_observer, inspect, cooldown_s)
         self._aborts = AbortLoop(
             partial(builder.make_abort_evaluator, abort_dead_s), self._take_snapshot, self._abort
         )
@@ -217,8 +218,7 @@ class Session:
     def live_result(self) -> Mapping[str, Any] | None:
         """Return the result of the run in progress, or of the last one; None before the first.
 
-        Building a live result delays the users of a standalone process, so it is limited to a
-        share of the time, however often this is called.
+        It takes a limited share of a standalone process's time, however often this is called.
         """
         if self.worker is not None or not self._is_running:
             return self.finished_run.result if self.finished_run else None

@@ -23,8 +23,7 @@ one schedule from one start instant, and all but one of them leave the test. The
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
