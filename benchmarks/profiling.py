@@ -10,8 +10,8 @@ The cost to throughput is shown by two measures, neither of which counts waits f
 busy machine causes them:
 
 - by CPU: CPU time of the service per request;
-- by time: time of the service's main thread per request, less its waits for a core. py-spy stops
-  the service while it reads its stacks, which takes time, but no CPU time of the service.
+- by time: time of the service's main thread per request, less its waits for a core. A profiler
+  that stops the service, or holds its interpreter's lock, takes time, but no CPU time.
 
 exit codes: 0 the profile of any load costs at most 3 %, by both ends of both intervals; 1 more.
 """

@@ -61,6 +61,7 @@ class Recording:
         command = [
             *(program, "record", "--pid", str(pid), "--output", str(output), "--format", "raw"),
             *("--rate", str(rate_hz), "--duration", str(limit_s), "--threads", "--full-filenames"),
+            "--nonblocking",  # if it were stopped, it would wait with py-spy for a core
         ]
         child = group.start(f"py-spy {pid}", command, stop_signal=signal.SIGINT, grace_s=GRACE_S)
         return cls(pid, child, output, rate_hz, thread_cpu_s(pid))
