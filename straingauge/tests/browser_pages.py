@@ -40,9 +40,13 @@ UNFOLD: Final = """() => {
 _LONG: Final = "GET /" + "long" * 40
 
 
+_START: Final = {"load_started_at": "2026-01-01T12:00:00.250+01:00"}
+
+
 def _report() -> str:
     """A report with every section, and names that do not fit on a narrow screen."""
-    return report_page([inside_result(), sample_result(_LONG, trouble=True, message=_LONG)])
+    trouble = sample_result(_LONG, trouble=True, message=_LONG)
+    return report_page([inside_result(), {**trouble, **_START}])
 
 
 def _comparison() -> str:
@@ -106,6 +110,6 @@ def _live_data() -> bytes:
         "file": None,
         "refresh_s": 3600,
         "progress": {"phase": "running", "elapsed_s": 20, "duration_s": 60, "facts": facts},
-        "view": view(sample_result(trouble=True)),
+        "view": view({**sample_result(trouble=True), **_START}),
     }
     return orjson.dumps(data)

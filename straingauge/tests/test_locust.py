@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 from collections import Counter
+from datetime import datetime, timedelta
 
 import pytest
 from locust_project import (
@@ -56,6 +57,8 @@ def test_headless_run_counts_what_the_service_counts(locust_folder: Project):
     assert result["metrics"]["total_requests"] == locust_folder.served().total() > 0
     assert result["configuration"]["users"] == 4
     assert result["verdict"]["grade"] == "not_judged"
+    before, begin = (datetime.fromisoformat(result[f"{of}started_at"]) for of in ("", "load_"))
+    assert timedelta() <= begin - before < timedelta(minutes=1)
 
 
 def test_plain_task_beside_a_journey(locust_folder: Project):

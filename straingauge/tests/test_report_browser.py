@@ -48,6 +48,17 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written
 
 
+@pytest.fixture(scope="module")
+def placed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a report of two runs whose loads began at known instants in different time zones."""
+    written = tmp_path_factory.mktemp("page") / "placed.html"
+    runs = [sample_result("here", minute=1), sample_result("here", minute=2)]
+    runs[0]["load_started_at"] = "2026-11-28T23:59:51.500+05:30"
+    runs[1]["load_started_at"] = "2026-11-28T08:00:00.000-03:00"
+    written.write_text(page(runs), encoding="utf-8")
+    return written
+
+
 @pytest.fixture
 def report(browser: "playwright.Browser", file: Path) -> Iterator[BrowserPage]:
     """Open the report; only the file may be requested, and no error may be logged."""
@@ -100,6 +111,33 @@ def test_one_cursor_moves_through_all_charts(report: BrowserPage):
     assert "waiting 9" in report.chart("pool").locator("figcaption").inner_text()
     assert "failed 20%" in report.chart("errors").locator("figcaption").inner_text()
     assert "12.2 s after the start: in use 5" in report.tab.locator("#readout").inner_text()
+
+
+def test_time_axis_shows_the_clock_where_a_load_ran(browser: "playwright.Browser", placed: Path):
+    """Each run's axis has its own clock time at round instants, whatever zone the browser is in."""
+    tab = browser.new_page(timezone_id="Asia/Tokyo", viewport={"width": 1300, "height": 900})
+    tab.goto(placed.as_uri())
+    opened = BrowserPage(tab)
+    labels = [opened.chart("rate", run).locator("text.tick") for run in (0, 1)]
+    before = labels[0].all_inner_texts()
+    assert "10 s" in before
+    tab.get_by_label("clock time").check()
+    assert tab.locator("#time-axis").inner_text().endswith("clock time, UTC+5:30, UTC-3")
+    first, second = (each.all_inner_texts() for each in labels)
+    assert {"UTC+5:30", "23:59:55", "00:00:05"} <= set(first)
+    assert {"UTC-3", "08:00:05", "08:00:10"} <= set(second)
+    opened.chart("rate", 0).focus()
+    tab.keyboard.press("Home")
+    text = tab.locator("#readout").inner_text()
+    assert text.startswith("2026-11-28 23:59:52.0 UTC+5:30 (0.5 s after the start): succeeded ")
+    tab.get_by_label("since the start").check()
+    assert labels[0].all_inner_texts() == before
+    tab.close()
+
+
+def test_without_a_clock_time_there_is_no_choice(report: BrowserPage):
+    """Results that do not say when their load began have seconds on the axis only."""
+    assert not report.tab.locator("#time-axis").is_visible()
 
 
 def test_a_flame_graph_is_explored_with_the_keyboard(browser: "playwright.Browser", tmp_path: Path):

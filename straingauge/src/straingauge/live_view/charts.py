@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from straingauge.report.charts import Chart, overview
+from straingauge.report.charts import Chart, clock, overview
 
 MAX_POINTS: Final = 120  # per line; a chart is about 400 px wide
 
@@ -17,11 +17,12 @@ def charts(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return the charts that there is data for.
 
     Returns:
-        ``end_s``, the length of the time axis, and ``charts``.
+        ``end_s``, the length of the time axis, ``clock``, its clock time, and ``charts``.
     """
     end_s, found = overview(result)
     return {
         "end_s": end_s,
+        "clock": clock(result),
         "charts": [_thin_out(chart) for chart in found if not chart["placeholder"]],
     }
 

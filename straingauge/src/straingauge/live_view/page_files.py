@@ -23,6 +23,7 @@ POLICY: Final = (
 def page(source: Literal["locust", "run"]) -> str:
     """Return the page, for Locust's users or for those of `run` and pytest."""
     text = (_FOLDER / "live.html").read_text("utf-8")
+    text = text.replace("{{ time_axis }}", package_text("templates", ("time_axis.html",)))
     return text.replace('data-source="locust"', f'data-source="{source}"')
 
 

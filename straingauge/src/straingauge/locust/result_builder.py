@@ -43,7 +43,8 @@ class RunSnapshot:
     """Everything known about a run at one moment.
 
     Attributes:
-        started_at: ISO 8601, with UTC offset.
+        started: Local time of its start as ISO 8601, and that instant of `time.monotonic_ns`.
+        start_ns: Start of the load, which the times of its requests count from, likewise.
         reports: The message of each process (`locust.distributed.process_stats`), by name.
         observations: What was observed of the service.
         profile: The profile of the service.
@@ -56,7 +57,8 @@ class RunSnapshot:
         workers: When each worker joined and left, and the offset of its clock.
     """
 
-    started_at: str
+    started: tuple[str, int]
+    start_ns: int
     reports: Mapping[str, ProcessReport]
     observations: Observations | None = None
     profile: Profile | None = None
@@ -173,6 +175,7 @@ class ResultBuilder:
             metadata=self._metadata(snapshot),
             abort_reason=str(snapshot.setup_error) if snapshot.setup_error else None,
             abort_hint=snapshot.setup_error.hint if snapshot.setup_error else None,
+            start_ns=snapshot.start_ns,
             ending=snapshot.ending,
         )
         result = compose(merged, ended=snapshot.stopped_early, so_far=live)
@@ -190,7 +193,8 @@ class ResultBuilder:
         users = shape["users"] if shape else options.num_users
         return RunMetadata(
             name=self._name,
-            started_at=snapshot.started_at,
+            started_at=snapshot.started[0],
+            started_ns=snapshot.started[1],
             users=users or 0,
             duration_s=shape["duration_s"] if shape else options.run_time,
             configuration={

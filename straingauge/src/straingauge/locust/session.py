@@ -9,7 +9,6 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -36,6 +35,7 @@ from straingauge.locust.target import require_host
 from straingauge.locust.user.selection import get_shape_configuration
 from straingauge.workers import Ending
 from straingauge.workers.fingerprint import Fingerprints
+from straingauge.workers.run_clock import read_clocks
 from straingauge.workers.user_ids import UserIdAllocator
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class Session:
             partial(builder.make_abort_evaluator, abort_dead_s), self._take_snapshot, self._abort
         )
         self._outcome = RunOutcome()
-        self._started_at = ""
+        self._started = "", 0
         self._ending = RLock()  # a signal may arrive while a run ends by itself
         self._is_running = False
 
@@ -138,7 +138,7 @@ class Session:
         with self._ending:  # the previous run may still be judged
             self._outcome = RunOutcome()
             self._evaluator.start_run()
-            self._started_at = datetime.now().astimezone().isoformat(timespec="seconds")
+            self._started = read_clocks()
             self.user_ids = UserIdAllocator(self._user_id_sequence)
             self._begin_feeders()
             try:
@@ -321,7 +321,7 @@ class Session:
 
     def _take_snapshot(self) -> RunSnapshot:
         snapshot = RunSnapshot(
-            started_at=self._started_at,
+            *(self._started, self.stats.recording.started_ns),
             reports={"locust": self.stats.to_message()},
             observations=self._evaluator.observations,
             setup_error=self._outcome.setup_error,

@@ -20,6 +20,7 @@ STYLES: Final = ("colours.css", "page.css", "charts.css", "flame.css", "waterfal
 CHART_SCRIPTS: Final = (
     "format.js",
     "scales.js",
+    "time_axis.js",
     "draw.js",
     "cursor.js",
     "picture.js",

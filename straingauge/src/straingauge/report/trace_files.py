@@ -44,7 +44,8 @@ def otlp(results: Sequence[Result]) -> str:
 def _traces(results: Sequence[Result]) -> Iterator[tuple[TraceDict, int]]:
     """Yield the kept traces, each with its start in nanoseconds of Unix time."""
     for result in results:
-        begun_s = datetime.fromisoformat(result["started_at"]).timestamp()
+        started_at = result.get("load_started_at", result["started_at"])
+        begun_s = datetime.fromisoformat(started_at).timestamp()
         found = result.get("traces")
         for trace in found["kept"] if found else ():
             yield trace, round(trace.get("started_unix_s", begun_s) * 1e9)

@@ -44,4 +44,5 @@ def interval_log(result: Mapping[str, Any]) -> Iterator[str]:
 def _log(result: Mapping[str, Any], lines: list[Interval]) -> Iterator[str]:
     if not lines:
         raise UsageError(f"{result['name']}: no request has a response time")
-    return log(lines, datetime.fromisoformat(result["started_at"]).timestamp())
+    started_at = result.get("load_started_at", result["started_at"])
+    return log(lines, datetime.fromisoformat(started_at).timestamp())

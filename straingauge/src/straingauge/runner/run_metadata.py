@@ -1,6 +1,5 @@
 """The metadata of a run, made from its specification."""
 
-from datetime import datetime
 from typing import Final
 
 from straingauge.journey.execution import journey_name
@@ -13,6 +12,7 @@ from straingauge.runner.load_spec import LoadSpec
 from straingauge.runner.warmup import schedule_as_dict, warm_up_as_dict
 from straingauge.schedule import ClosedSchedule, Waves
 from straingauge.workers import RunMetadata
+from straingauge.workers.run_clock import read_clocks
 
 MOST_JOURNEYS: Final = 3  # named in one line
 
@@ -26,11 +26,13 @@ def run_metadata(spec: LoadSpec, url: str) -> RunMetadata:
     """
     schedule = spec.schedule
     min_requests = schedule.concurrent * schedule.at_least if isinstance(schedule, Waves) else None
+    started_at, started_ns = read_clocks()
     return RunMetadata(
         name=spec.name,
         test=spec.test,
         description=describe(spec, url),
-        started_at=datetime.now().astimezone().isoformat(timespec="seconds"),
+        started_at=started_at,
+        started_ns=started_ns,
         configuration={
             "target": url,
             "users": len(spec.users),

@@ -30,6 +30,7 @@ class RunMetadata:
         test: Node id of the test, or the run's name again.
         description: The load in one line: journeys, target, users and duration.
         started_at: Local start time, ISO 8601.
+        started_ns: That instant of `time.monotonic_ns`; None if it is not known.
         configuration: The load as the result file shows it; no secrets.
         environment: The machine and its software; see `straingauge.result.assembly.environment`.
         users: Number of users that log in; 0 if none does.
@@ -46,6 +47,7 @@ class RunMetadata:
 
     name: str
     started_at: str
+    started_ns: int | None = None
     test: str = ""
     description: str = ""
     configuration: Mapping[str, Any] = field(default_factory=dict)

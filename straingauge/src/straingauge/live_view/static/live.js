@@ -1,5 +1,5 @@
 // Fetches the run's data every two seconds while the page is visible, and renders what has changed.
-/* global Cursor, clock, drawFigure, followKeys: of the report's scripts, which report.js contains */
+/* global Cursor, drawFigure, elapsed, followKeys, followTimeAxis, offerClocks: of the report's scripts, which report.js contains */
 import { list, make, renderIfChanged } from './dom.js';
 
 const $ = (id) => document.getElementById(id);
@@ -32,7 +32,7 @@ function renderVerdict({ grade, decided_by: decidedBy, thresholds }) {
 function renderDiagnosis({ first, causes }) {
   const content = [make('h2', { text: 'Diagnosis' })];
   if (first) {
-    const after = first.at_s === null ? '' : `, ${clock(first.at_s)} after the start`;
+    const after = first.at_s === null ? '' : `, ${elapsed(first.at_s)} after the start`;
     content.push(make('p', { class: 'first' }, make('b', { text: `${first.opening}:` }), ` ${first.message}${after}`));
   } else content.push(make('p', { text: 'No threshold crossed.' }));
   if (first && !causes.length) content.push(make('p', { text: 'No known cause matches. Read the service\'s log at that time.' }));
@@ -112,16 +112,18 @@ function figureOf({ id, title, unit }) {
 function renderProgress(progress) {
   $('progress').hidden = !progress;
   if (!progress) return;
-  const { phase, elapsed_s: elapsed, duration_s: duration, facts } = progress;
-  const bar = duration && make('progress', { max: duration, value: Math.min(elapsed, duration), 'aria-label': 'time' });
-  const left = duration ? `${clock(Math.round(elapsed))} of ${clock(Math.round(duration))}${phase === 'running' ? `, ${clock(Math.round(Math.max(duration - elapsed, 0)))} left` : ''}` : clock(Math.round(elapsed));
+  const { phase, elapsed_s: passed, duration_s: duration, facts } = progress;
+  const bar = duration && make('progress', { max: duration, value: Math.min(passed, duration), 'aria-label': 'time' });
+  const left = duration ? `${elapsed(Math.round(passed))} of ${elapsed(Math.round(duration))}${phase === 'running' ? `, ${elapsed(Math.round(Math.max(duration - passed, 0)))} left` : ''}` : elapsed(Math.round(passed));
   $('progress').replaceChildren(make('b', { text: phase }), bar, make('span', { text: left }),
     ...facts.map(([name, value]) => make('span', {}, `${name} `, make('b', { text: value }))));
 }
 
-let drawn = { charts: [], end_s: 1 };
+let drawn = { charts: [], end_s: 1, clock: null };
 function renderCharts(data) {
   drawn = data;
+  for (const chart of data.charts) chart.clock = data.clock;
+  offerClocks($('time-axis'), [data.clock]);
   for (const [id, figure] of elements) {
     if (data.charts.some((chart) => chart.id === id)) continue;
     cursor.forget(figure);
@@ -148,7 +150,7 @@ function renderStatus({ state, users, view, finished, file }) {
   const active = ACTIVE_STATES.includes(state);
   const words = [view && !active && !finished ? 'evaluating' : STATES[state] ?? state];
   if (active) words.push(users);
-  if (view) words.push(clock(Math.round(view.run.duration_s)), view.run.target);
+  if (view) words.push(elapsed(Math.round(view.run.duration_s)), view.run.target);
   $('status').textContent = words.filter(Boolean).join(' · ');
   $('in-progress').textContent = view && !finished ? 'so far' : '';
   $('report').hidden = !finished;
@@ -175,7 +177,7 @@ function render(data) {
   renderIfChanged('validity', view.validity, renderValidity);
   renderIfChanged('endpoints', view.endpoints, () => renderEndpoints(view));
   renderIfChanged('parts', view.parts, renderParts);
-  renderIfChanged('charts', { charts: view.charts, end_s: view.end_s }, renderCharts);
+  renderIfChanged('charts', { charts: view.charts, end_s: view.end_s, clock: view.clock }, renderCharts);
   renderIfChanged('resources', [view.resources, view.unavailable], () => renderResources(view));
   renderIfChanged('errors', view.errors, (errors) => $('errors').replaceChildren(...(errors.length ? list('Errors', errors, 'h2') : [])));
 }
@@ -233,6 +235,7 @@ applyTheme();
 addEventListener('storage', applyTheme);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', applyTheme);
 followKeys($('charts'), cursor);
+followTimeAxis($('time-axis'), () => renderCharts(drawn));
 let width = 0;
 new ResizeObserver(() => {
   if ($('charts').clientWidth === width) return; // its height follows from drawing

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from straingauge.report.charts.chart_data import Chart
+from straingauge.report.charts.clock import clock
 from straingauge.report.charts.histograms import decoded
 from straingauge.report.charts.latency import curve, heatmap, over_time
 from straingauge.report.charts.resources import resource_charts
@@ -23,15 +24,21 @@ def charts(result: Mapping[str, Any]) -> dict[str, Any]:
     """All charts of a run.
 
     Returns:
-        ``end_s``, the length of the time axis; ``endpoints``, for each endpoint and for all
-        together ("") its charts; ``resources``, those of the service and its database.
+        ``end_s``, the length of the time axis; ``clock``, its clock time; ``endpoints``, for each
+        endpoint and for all together ("") its charts; ``resources``, those of the service and its
+        database.
     """
     endpoints: Mapping[str, Mapping[str, Any]] = result["endpoints"]
     resources = resource_charts(result)
     views = {WHOLE: _view(result, _rows(result, result), endpoints, WHOLE)}
     for name, figures in endpoints.items():
         views[name] = _view(result, _rows(result, figures), {name: figures}, name)
-    return {"end_s": _end_s(result, resources), "endpoints": views, "resources": resources}
+    return {
+        "end_s": _end_s(result, resources),
+        "clock": clock(result),
+        "endpoints": views,
+        "resources": resources,
+    }
 
 
 def overview(result: Mapping[str, Any]) -> tuple[float, list[Chart]]:
@@ -101,4 +108,4 @@ def _end_s(result: Mapping[str, Any], resources: Sequence[Chart]) -> float:
     return max([*ends, _load_s(result), 1.0])
 
 
-__all__ = ["WHOLE", "Chart", "charts", "overview"]
+__all__ = ["WHOLE", "Chart", "charts", "clock", "overview"]

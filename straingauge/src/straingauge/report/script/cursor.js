@@ -124,7 +124,7 @@ class Cursor {
   moveAll(value, source = null) {
     this.at = value;
     for (const [figureElement, { chart }] of this.drawn) if (chart.kind !== "curve") this.place(figureElement);
-    this.announce(value === null ? "" : [`${clock(value)} after the start`, source && valueText(source.chart, source.legend)].filter(Boolean).join(": "));
+    this.announce(value === null ? "" : [timeText(source ? source.chart : {}, value), source && valueText(source.chart, source.legend)].filter(Boolean).join(": "));
   }
 
   place(figureElement) {

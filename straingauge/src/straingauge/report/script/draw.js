@@ -28,8 +28,13 @@ function frame(chart, width, domain, across) {
       element("text", { class: "tick", x: MARGIN.left - 7, y: place + 4, "text-anchor": "end" }, figure(tick)),
     );
   }
-  const marks = chart.kind === "curve" ? percentileTicks(across[1]) : timeTicks(across, width / 90).map((t) => [t, roundClock(t)]);
+  const clock = clockOf(chart);
+  const marks = chart.kind === "curve" ? percentileTicks(across[1]) : timeMarks(across, width / 90, clock);
   let taken = -Infinity; // where the last label ended
+  if (clock) {
+    svg.append(element("text", { class: "tick", x: 2, y: height - 6 }, clock.zone));
+    taken = 2 + clock.zone.length * 6.4;
+  }
   for (const [value, label] of marks) {
     const [place, half] = [x.at(value), label.length * 3.2];
     const middle = Math.min(place, width - half);
@@ -75,7 +80,7 @@ function drawLines(chart, { svg, x, y }) {
   });
   for (const [t, value, text] of chart.dots || []) {
     const dot = element("circle", { class: "dot", cx: x.at(t), cy: y.at(value), r: 3 });
-    dot.append(element("title", {}, `${withUnit(value, chart.unit)} at ${clock(t)}: ${text}`));
+    dot.append(element("title", {}, `${withUnit(value, chart.unit)}, ${timeText(chart, t)}: ${text}`));
     svg.append(dot);
   }
 }

@@ -23,7 +23,7 @@ function withUnit(value, unit) {
 }
 
 // Time since the start of the load.
-function clock(seconds) {
+function elapsed(seconds) {
   if (seconds < 60) return `${trimmed(Math.round(seconds * 100) / 100)} s`;
   const whole = Math.round(seconds);
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
@@ -31,9 +31,9 @@ function clock(seconds) {
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest} h` : `${minutes}:${rest} min`;
 }
 
-function roundClock(seconds) {
+function roundElapsed(seconds) {
   if (seconds >= 3600 && seconds % 3600 === 0) return `${seconds / 3600} h`;
-  return seconds >= 60 && seconds < 3600 && seconds % 60 === 0 ? `${seconds / 60} min` : clock(seconds);
+  return seconds >= 60 && seconds < 3600 && seconds % 60 === 0 ? `${seconds / 60} min` : elapsed(seconds);
 }
 
 function percent(share) {

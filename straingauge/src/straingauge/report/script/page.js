@@ -7,7 +7,12 @@ let zoomed = null; // the seconds that all charts over time show; null: all
 const container = document.getElementById("runs");
 const choices = [...document.querySelectorAll("input[name=show]")];
 const verdictRows = [...document.querySelectorAll("#verdicts tbody tr")]; // in the order of the runs, however they are sorted
+const timeAxis = document.getElementById("time-axis");
 const sections = [...document.querySelectorAll("section.run")];
+
+for (const { clock, endpoints, resources } of runs) {
+  for (const chart of [...Object.values(endpoints).flat(), ...resources]) chart.clock = clock;
+}
 
 function isShown(number) {
   return !sections[number].hidden;
@@ -30,6 +35,7 @@ function drawShown() {
   const all = shownRuns.map((number) => ({ number, charts: chartsOf(number, endpointOf(number)) }));
   const end = Math.max(...all.map(({ number }) => runs[number].end_s));
   const range = zoomed || [0, end];
+  offerClocks(timeAxis, shownRuns.map((number) => runs[number].clock));
   for (const { number, charts } of all) {
     charts.forEach((chart, place) => {
       const comparable = all.map((each) => each.charts[place]).filter((each) => !each.placeholder);
@@ -93,6 +99,7 @@ document.addEventListener("change", (event) => {
   }
 });
 reset.addEventListener("click", () => zoomTo(null));
+followTimeAxis(timeAxis, drawShown);
 followKeys(container, cursor);
 followCopy();
 

@@ -45,12 +45,6 @@ function decadeTicks(low, high, count) {
   return within.length > count + 3 && decades.length > 1 ? decades : within;
 }
 
-// Round numbers of seconds.
-function timeTicks([from, to], count) {
-  const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
-  return multiples(from, to, steps.find((step) => (to - from) / step <= count) || 86400);
-}
-
 // The range of all charts of one kind, so that they share an axis side by side.
 function extent(charts) {
   const values = charts.flatMap(valuesOf).filter((value) => value !== null && Number.isFinite(value));

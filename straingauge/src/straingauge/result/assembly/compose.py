@@ -44,6 +44,7 @@ from straingauge.verdict import ValidityInput, check_validity
 from straingauge.verdict.validity_input import disconnected, wrong_responses
 from straingauge.workers import MergedReports, Report, RunMetadata
 from straingauge.workers.merge import merge_reports
+from straingauge.workers.run_clock import wall_time
 
 
 def compose(
@@ -94,9 +95,15 @@ def compose(
         "status_codes": whole["status_codes"],
         "errors": whole["errors"],
         "phases": {phase: metrics(record, phase) for phase in record.phases if phase != "main"},
-        "resources": resources(observations, engines, measured.requests("main")),
+        "resources": resources(
+            observations, engines, measured.requests("main"), merged.start_ns
+        ),
         "validity": as_dict(_with_reasons(check_validity(validity_input), found.reasons)),
     }
+    if metadata.started_ns is not None and merged.start_ns is not None:
+        composed["load_started_at"] = wall_time(
+            metadata.started_at, metadata.started_ns, merged.start_ns
+        )
     if found.scenarios:
         composed["scenarios"] = found.scenarios
     if found.tags:

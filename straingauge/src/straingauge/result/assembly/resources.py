@@ -14,7 +14,10 @@ from straingauge.result.format.resources import Generator, Jobs, ObserverCost, P
 
 
 def resources(
-    observations: Observations | None, engines: Mapping[str, EngineStats], requests: int
+    observations: Observations | None,
+    engines: Mapping[str, EngineStats],
+    requests: int,
+    start_ns: int | None = None,
 ) -> Resources:
     """Compose the section, for the main phase.
 
@@ -22,8 +25,11 @@ def resources(
         observations: The observations; None without an observer.
         engines: The engine statistics of each process.
         requests: The number of requests in that time.
+        start_ns: Start of the load, from which the times of samples count (`time.monotonic_ns`);
+            None for the first sample.
     """
     samples = observations.samples if observations else []
+    origin_ns = start_ns if start_ns is not None or not samples else samples[0]["t_ns"]
     return {
         "service": service(observations, requests) if observations else None,
         "pool": _pool(samples, requests),
@@ -33,7 +39,7 @@ def resources(
         "cooldown": cooldown(observations) if observations else None,
         "generator": _generator(engines, samples),
         "observer": _observer(samples),
-        "samples": [_shown(sample, samples[0]["t_ns"]) for sample in samples],
+        "samples": [_shown(sample, origin_ns or 0) for sample in samples],
     }
 
 

@@ -192,6 +192,7 @@ class Measurements(TypedDict):
     schema_version: Literal[1]
     name: str
     started_at: str
+    load_started_at: NotRequired[str]
     configuration: Mapping[str, Any]
     environment: Environment
     metrics: Metrics
