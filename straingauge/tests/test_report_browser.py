@@ -109,7 +109,7 @@ def test_one_cursor_moves_through_all_charts(report: BrowserPage):
         assert len(shares) == len(report.drawn(run))
         assert shares == pytest.approx([12.2 / SECONDS] * len(shares), abs=0.01)
     assert "waiting 9" in report.chart("pool").locator("figcaption").inner_text()
-    assert "failed 20%" in report.chart("errors").locator("figcaption").inner_text()
+    assert "timeout 20%" in report.chart("errors").locator("figcaption").inner_text()
     assert "12.2 s after the start: in use 5" in report.tab.locator("#readout").inner_text()
 
 

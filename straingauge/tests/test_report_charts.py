@@ -45,7 +45,7 @@ def test_rate_and_errors_per_second(trouble: dict[str, Any], endpoint: str, coun
     assert rate["errors"][:-1] == failed[:-1]
     sent = np.add(rate["succeeded"], rate["errors"])
     assert sent[:-1] == pytest.approx(count * EACH_SECOND)
-    shares = lines(chart(trouble, "errors", endpoint))["failed"]
+    shares = lines(chart(trouble, "errors", endpoint))["timeout"]
     assert shares == [20 if t_s in TROUBLE_S else 0 for t_s in range(SECONDS)]
 
 

@@ -22,6 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from straingauge.histogram import BUCKETS, Histogram, Ints
+from straingauge.recording.error_timeline import MAX_SLOTS as ERROR_SLOTS
+from straingauge.recording.error_timeline import ErrorTimeline
 from straingauge.recording.in_flight import COLUMNS as IN_FLIGHT_COLUMNS
 from straingauge.recording.in_flight import MAX_SLOTS, InFlightTimeline
 from straingauge.recording.measurements import Measurements
@@ -145,6 +147,7 @@ def _series_header(series: Series, arrays: list[_Array]) -> dict[str, Any]:
         "last_ns": series.last_ns,
         "histograms": [_histogram_header(each, arrays) for each in series.histograms],
         "width_s": _timeline_header(series.timeline, arrays),
+        "errors_over_time": _errors_header(series.error_timeline, arrays),
         "parts": _parts_header(series.server_timings, arrays),
         "slowest": [_SLOW(slow) for slow in series.slowest],
         "sampled": [astuple(sampled) for sampled in series.sampled],
@@ -164,6 +167,7 @@ def _series(header: dict[str, Any], take: _Take) -> Series:
     for histogram, entry in zip(series.histograms, header["histograms"], strict=True):
         _fill_histogram(histogram, entry, take)
     series.timeline = _timeline(header["width_s"], take)
+    series.error_timeline = _errors(header["errors_over_time"], take)
     series.server_timings = _parts(header["parts"], take)
     series.slowest = [_slow(slow) for slow in header["slowest"]]
     series.sampled = [SampledRequest(*sampled) for sampled in header["sampled"]]
@@ -219,6 +223,22 @@ def _timeline(width_s: int, take: _Take) -> Timeline:
     slots = len(timeline.sums)
     timeline.histograms.make_room(slots)
     timeline.histograms.set(*_take_filled(take, slots * COARSE_BUCKETS))
+    return timeline
+
+
+def _errors_header(timeline: ErrorTimeline, arrays: list[_Array]) -> list[Any]:
+    for _, slots in sorted(timeline.kinds.items()):
+        _put_filled(slots, arrays)
+    return [timeline.width_s, sorted(timeline.kinds)]
+
+
+def _errors(header: list[Any], take: _Take) -> ErrorTimeline:
+    timeline = ErrorTimeline()
+    timeline.width_s, names = header
+    for name in names:
+        filled, counts = _take_filled(take, ERROR_SLOTS)
+        slots = timeline.kinds[name] = np.zeros(int(filled.max(initial=-1)) + 1, dtype=np.int64)
+        slots[filled] = counts
     return timeline
 
 

@@ -21,6 +21,7 @@ from straingauge.recording.error_codes import (
     code_of,
     kind_of,
 )
+from straingauge.recording.error_timeline import kind_name
 from straingauge.recording.record import Record
 from straingauge.recording.sampled_requests import SampledRequest, first_sampled
 from straingauge.recording.series import EXAMPLES_PER_KIND, Example, Series
@@ -152,18 +153,22 @@ class EndpointRecorder:
         timed = code < UNTIMED
         kind = (code & ~UNTIMED) >> KIND_SHIFT
         if kind.any():
-            self._count_failures(second, kind)
+            self._count_failures(second, kind, code & STATUS)
         _count_statuses(series, code & STATUS)
         served = SERVED[kind] & timed
         self._count_times(table, second, served, LIMITED[kind] & timed)
         self._look_inside(table, second, served, headers)
         self._keep_sampled(table[served])
 
-    def _count_failures(self, second: Ints, kind: Ints) -> None:
-        errors = self._series.errors
-        for number, count in zip(*np.unique(kind[kind > 0], return_counts=True), strict=True):
-            if (name := kind_of(number)) is not ErrorKind.RATE_LIMITED:
-                errors[name] += int(count)
+    def _count_failures(self, second: Ints, kind: Ints, status: Ints) -> None:
+        errors, over_time = self._series.errors, self._series.error_timeline
+        outcome = kind << KIND_SHIFT | status
+        for each in np.unique(outcome[kind > 0]).tolist():
+            name = kind_of(each >> KIND_SHIFT)
+            if name is not ErrorKind.RATE_LIMITED:
+                seconds = second[outcome == each]
+                errors[name] += seconds.size
+                over_time.add(kind_name(name, each & STATUS), seconds)
         limited = LIMITED[kind]
         self._series.timeline.add(second[limited], RATE_LIMITED)
         self._series.timeline.add(second[(kind > 0) & ~limited], ERRORS)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from straingauge.histogram import Histogram
+from straingauge.recording.error_timeline import ErrorTimeline
 from straingauge.recording.in_flight import InFlightTimeline
 from straingauge.recording.measurements import Measurements
 from straingauge.recording.sampled_requests import SampledRequest, first_sampled
@@ -54,6 +55,7 @@ class Series:
         rate_limited: Response times of rate-limited requests.
         connect: Times to open a connection, including TLS.
         timeline: The requests over time.
+        error_timeline: The failed requests over time, by kind and status.
         server_timings: Served requests with a Server-Timing header, by its parts.
         slowest: The slowest served requests, slowest first.
         sampled: Served requests whose traces were sampled, in the order of their ids.
@@ -66,6 +68,7 @@ class Series:
 
     __slots__ = (
         "connect",
+        "error_timeline",
         "errors",
         "examples",
         "first_byte",
@@ -96,6 +99,7 @@ class Series:
         self.rate_limited = Histogram()
         self.connect = Histogram()
         self.timeline = Timeline()
+        self.error_timeline = ErrorTimeline()
         self.server_timings = ServerTimings()
         self.slowest: list[SlowRequest] = []
         self.sampled: list[SampledRequest] = []
@@ -119,6 +123,7 @@ class Series:
         for mine, theirs in zip(self.histograms, other.histograms, strict=True):
             mine.merge(theirs)
         self.timeline.merge(other.timeline)
+        self.error_timeline.merge(other.error_timeline)
         self.server_timings.merge(other.server_timings)
         self.slowest = slowest(self.slowest + other.slowest)
         self.sampled = first_sampled(self.sampled + other.sampled)

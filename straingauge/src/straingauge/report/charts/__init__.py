@@ -17,6 +17,7 @@ _IDLE: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("requests", "errors", "rate_limited"), 0),
     **dict.fromkeys(("longest_ms", "histogram_ns")),
     "parts_ms": {},
+    "error_kinds": {},
 }
 
 

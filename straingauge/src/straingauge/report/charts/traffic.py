@@ -1,14 +1,17 @@
 """Charts of requests and errors by interval, and of the parts of the response time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from straingauge.report.charts.chart_data import Chart, limit_lines, placeholder, series
 from straingauge.report.charts.latency import NOT_KEPT
-from straingauge.report.parts import ordered
+from straingauge.report.parts import UNATTRIBUTED, ordered
 from straingauge.statistics.distribution import Distribution
 
 _STYLES: Final = {"succeeded": "ok", "errors": "failed", "rate limited": "limited"}
+FAILED: Final = "failed"
+"""Errors of results that do not have their kinds over time."""
+OTHER: Final = "other"
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -43,23 +46,51 @@ def rate(rows: Rows, times: Sequence[Distribution]) -> Chart:
 
 
 def errors(result: Mapping[str, Any], rows: Rows, where: str) -> Chart:
-    """Percentage of requests that failed; rate-limited ones do not count."""
+    """Percentage of requests that failed, by kind and status; rate-limited ones do not count."""
     title = "Errors"
     if not rows or _has_no_counts(rows[0]):
         return placeholder("errors", title, NOT_KEPT)
     if not any(row["errors"] for row in rows):
         return placeholder("errors", title, "no errors")
-    y = [100 * row["errors"] / row["requests"] if row["requests"] else None for row in rows]
+    kinds = _error_kinds(rows)
     return {
         "id": "errors",
         "title": title,
         "unit": "%",
-        "kind": "lines",
+        "kind": "stack",
         **_over(rows),
-        "series": [series("failed", y, "failed")],
+        "series": [
+            series(
+                name,
+                [
+                    100 * count / row["requests"] if row["requests"] else None
+                    for row, count in zip(rows, counts, strict=True)
+                ],
+                _error_style(name, number, kinds),
+            )
+            for number, (name, counts) in enumerate(kinds.items())
+        ],
         "limits": limit_lines(result, "error_rate_percent", where, ""),
         "placeholder": None,
     }
+
+
+def _error_kinds(rows: Rows) -> dict[str, list[int]]:
+    """Return the number of errors of each interval by kind, the largest first and the rest last."""
+    found: dict[str, list[int]] = {}
+    for number, row in enumerate(rows):
+        kinds = row.get("error_kinds", {})
+        untold = row["errors"] - sum(kinds.values())
+        for name, count in (*kinds.items(), *([(FAILED, untold)] if untold > 0 else [])):
+            found.setdefault(name, [0] * len(rows))[number] += count
+    order = sorted(found, key=lambda name: (name == OTHER, -sum(found[name]), name))
+    return {name: found[name] for name in order}
+
+
+def _error_style(name: str, number: int, kinds: Collection[str]) -> str:
+    if name == OTHER:
+        return UNATTRIBUTED
+    return "failed" if len(kinds) == 1 else f"s{number}"
 
 
 def parts(rows: Rows, times: Sequence[Distribution], styles: Mapping[str, str]) -> Chart:

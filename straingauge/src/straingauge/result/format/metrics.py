@@ -234,12 +234,16 @@ class PhaseMetrics(SeriesMetrics):
 
 
 class Interval(TypedDict):
-    """The requests that were due within this time; `histogram_ns` is HdrHistogram V2, base64."""
+    """The requests that were due within this time; `histogram_ns` is HdrHistogram V2, base64.
+
+    `error_kinds` has the number of failed ones by kind, unexpected statuses apart.
+    """
 
     start_s: float
     duration_s: float
     requests: int
     errors: int
+    error_kinds: NotRequired[dict[str, int]]
     rate_limited: int
     longest_ms: float | None
     histogram_ns: str | None
