@@ -18,8 +18,8 @@ SHORT = LOAD.format(
 )
 
 
-def run_on_terminal(project: Project, tests: str, *arguments: str) -> str:
-    """Return everything that a session writes to a terminal of 130 columns."""
+def run_on_terminal(project: Project, tests: str, *arguments: str, width: int = 130) -> str:
+    """Return everything that a session writes to a terminal of a width."""
     project.write(tests)
     controller, terminal = pty.openpty()
     command = [sys.executable, "-m", "pytest", *project.arguments(*arguments)]
@@ -29,7 +29,7 @@ def run_on_terminal(project: Project, tests: str, *arguments: str) -> str:
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
-        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "130"},
+        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": str(width)},
     ):
         os.close(terminal)
         written = b""
@@ -62,3 +62,12 @@ def test_progress_is_shown_and_removed(project: Project, arguments: tuple[str, .
     assert "cooldown" not in screen
     assert "1 passed" in screen
     assert re.search(r"\[gw\d\] \[100%\] PASSED" if arguments else r"\. +\[100%\]", screen)
+
+
+def test_summary_fits_a_narrow_terminal(project: Project):
+    """On 60 columns no line of the load tests is wider, unless it is one word such as a path."""
+    screen = final_screen(run_on_terminal(project, SHORT, width=60))
+    lines = screen.partition(" load tests ")[2].splitlines()[1:]
+    assert any(line.startswith("result ") for line in lines)
+    wide = [line for line in map(str.rstrip, lines) if len(line) > 60]
+    assert [line for line in wide if " " in line[24:]] == []

@@ -2,8 +2,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from straingauge.number_text import rate
 from straingauge.report import advice, invalid_reason, summary_line, verdict_table
-from straingauge.report.format import rate
 from straingauge.report.markdown import markdown
 from straingauge.report.terminal import render, table
 

@@ -12,6 +12,7 @@ from straingauge.ab.request_log import Requests, SlotResult
 from straingauge.ab.slot_plan import NAMES, Name, SlotPlan
 from straingauge.compare import Change
 from straingauge.errors import StraingaugeError, TargetError
+from straingauge.number_text import count, were
 
 SLOT_S: Final = 0.05
 _REQUESTS_A_SLOT: Final = 10  # for fewer, most of a slot is its start and end
@@ -97,7 +98,8 @@ class Trial:
             return "no slot was completed: there is nothing to compare"
         if rate_limited > _LIMITED * total:
             return (
-                f"{rate_limited} of {total} requests were rate limited: turn the limits off for "
+                f"{rate_limited:,} of {count(total, 'request')} {were(rate_limited)} rate"
+                " limited: turn the limits off for "
                 "both variants (--env NAME=VALUE), or use more accounts"
             )
         if self.cpu_share > _SATURATED:
@@ -144,7 +146,7 @@ def run_trial(
             trial.changes = trial.evaluate(margin_percent, share, budget_s)
             if is_conclusive(trial.changes):
                 break
-            say(f"after {share * budget_s:.0f} s: some medians are inconclusive")
+            say(f"after {share * budget_s:,.0f} s: some medians are inconclusive")
     except TargetError as error:
         trial.ended, trial.error = str(error), error
     except KeyboardInterrupt:

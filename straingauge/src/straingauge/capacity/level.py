@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from straingauge.capacity.level_search import Phase
+from straingauge.number_text import plain
 
 FailAt = Literal["warning", "critical"]
 
@@ -123,7 +124,8 @@ def _backlog(metrics: Mapping[str, Any], arrivals_s: float) -> list[str]:
     if late_s < _BACKLOG_SHARE * arrivals_s or latency["p95"] / 1000 < late_s / 2:
         return []
     return [
-        f"it does not keep up: requests were still in flight {late_s:.1f} s after the last arrival"
+        f"it does not keep up: requests were still in flight {plain(late_s, 3)} s after the last"
+        " arrival"
     ]
 
 

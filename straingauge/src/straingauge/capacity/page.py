@@ -7,8 +7,8 @@ from markupsafe import Markup
 
 from straingauge.capacity.terminal import Document, summary_rows
 from straingauge.capacity.usl import UslFit
+from straingauge.number_text import number, percent
 from straingauge.report import html
-from straingauge.report.format import number, percent
 from straingauge.report.svg import Axis, Plot
 
 _LABELS: Final = {"passed": "passed", "failed": "did not pass"}

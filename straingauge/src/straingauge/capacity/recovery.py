@@ -61,7 +61,7 @@ class Recovery:
                 )
             if self.clock() >= deadline_s:
                 raise TargetError(
-                    f"the service has not recovered from {level:g} within {MAX_WAIT_S:.0f} s:"
+                    f"the service has not recovered from {level:g} within {MAX_WAIT_S:,.0f} s:"
                     f" {problem}",
                     hint="restart the service, and look at what it still does without requests",
                 )
@@ -71,12 +71,12 @@ def _problem(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     """Describe how a probe differs from the one before; None if it does not."""
     errors, usual = (each["metrics"]["error_rate_percent"] for each in (now, before))
     if errors > usual:
-        return f"{errors:.0f} % of a few requests fail"
+        return f"{errors:,.0f} % of a few requests fail"
     for name, endpoint in now["endpoints"].items():
         p50_ms = endpoint["latency_ms"]["p50"]
         usual_ms = before["endpoints"].get(name, {}).get("latency_ms", {}).get("p50")
         if p50_ms is None or usual_ms is None:
             continue
         if p50_ms > max(SLOWER * usual_ms, usual_ms + SLOWER_MS):
-            return f"{name} takes {p50_ms:.0f} ms, and took {usual_ms:.0f} ms before"
+            return f"{name} takes {p50_ms:,.0f} ms, and took {usual_ms:,.0f} ms before"
     return None

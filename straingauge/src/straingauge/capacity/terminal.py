@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from straingauge.number_text import plain
-from straingauge.report.format import number, percent, rate, share
+from straingauge.line_wrap import wrapped
+from straingauge.number_text import count, number, percent, plain, rate, share
 from straingauge.report.locations import place
 from straingauge.report.terminal import bar, labelled
 
 Document = Mapping[str, Any]
 
-_BAR_WIDTH: Final = 28
+_BAR_WIDTHS: Final = (6, 28)  # least and most
+_LOAD, _RATE, _P95 = 12, 10, 10  # columns of the numbers, each with a space before it
+_MARKS: Final = "capacity, knee, failed"
 _CAUSES: Final = 2
 
 
@@ -24,14 +26,22 @@ def level_line(level: Mapping[str, Any], unit: str) -> str:
     return f"{level['phase']:<12} {load:<12} {reached:>9}  p95 {p95}  {outcome}"
 
 
-def chart(found: Document) -> str:
-    """Throughput and p95 of all levels as bars, by load; the mean where a level was repeated."""
+def chart(found: Document, width: int = 120) -> str:
+    """Throughput and p95 of all levels as bars, by load; the mean where a level was repeated.
+
+    Args:
+        found: The search.
+        width: Of the terminal, in columns; without room for bars there are numbers only.
+    """
     rows = list(_rows(found["levels"]))
     if not rows:
         return ""
     most_rps = max(row[1] for row in rows) or 1.0
     most_ms = max(row[2] or 0.0 for row in rows) or 1.0
-    head = f"{'load':<12}  {'throughput':<{_BAR_WIDTH + 10}}  {'p95':<{_BAR_WIDTH + 10}}"
+    room = (width - _LOAD - _RATE - _P95 - len(_MARKS) - 6) // 2
+    least, most = _BAR_WIDTHS
+    columns = min(most, room) if room >= least else 0
+    head = f"{'load':<{_LOAD}}  {'throughput':<{columns + _RATE}}  {'p95':<{columns + _P95}}"
     lines = [head.rstrip()]
     for level, rps, p95_ms, passed in rows:
         marks = [
@@ -43,17 +53,24 @@ def chart(found: Document) -> str:
             )
             if here
         ]
-        first = bar(rps / most_rps, _BAR_WIDTH)
-        second = bar((p95_ms or 0.0) / most_ms, _BAR_WIDTH)
-        cells = f"{first} {rate(rps):>9}  {second} {number(p95_ms):>6} ms"
+        first, second = (
+            bar(share_of, columns) for share_of in (rps / most_rps, (p95_ms or 0.0) / most_ms)
+        )
+        cells = f"{first}{rate(rps):>{_RATE}}  {second}{number(p95_ms, 'ms'):>{_P95}}"
         load = _load(level, found["unit"])
-        lines.append(f"{load:<12}  {cells}  {', '.join(marks)}".rstrip())
+        lines.append(f"{load:<{_LOAD}}  {cells}  {', '.join(marks)}".rstrip())
     return "\n".join(lines) + "\n"
 
 
-def summary(found: Document) -> str:
-    """The capacity, the knee, the limit with its cause, and the fitted law."""
-    return "\n".join(labelled(*row) for row in summary_rows(found)) + "\n"
+def summary(found: Document, width: int | None = None) -> str:
+    """The capacity, the knee, the limit with its cause, and the fitted law.
+
+    Args:
+        found: The search.
+        width: Lines are wrapped at this column; None: each stays one line.
+    """
+    lines = [labelled(*row) for row in summary_rows(found)]
+    return "".join(f"{wrapped(line, width) if width else line}\n" for line in lines)
 
 
 def summary_rows(found: Document) -> Iterator[tuple[str, str]]:
@@ -124,7 +141,8 @@ def _usl(usl: Mapping[str, Any]) -> str:
         if usl["peak_low_rps"]
         else ""
     )
-    at = f" at {usl['peak_concurrency']:.0f} requests in flight" if usl["peak_concurrency"] else ""
+    in_flight = usl["peak_concurrency"]
+    at = f" at {count(in_flight, 'request')} in flight" if in_flight else ""
     return f"{text}; peak {rate(usl['peak_rps'])}{spread}{at}"
 
 

@@ -2,7 +2,7 @@
 """`straingauge capacity`: the highest load that passes the thresholds."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +20,9 @@ from straingauge.cli.param_types import (
     journey_options,
 )
 from straingauge.cli.run import install_signal_handlers
-from straingauge.cli.screen import Screen
+from straingauge.cli.screen import Screen, standard_output
 from straingauge.errors import CriticalVerdict, Interrupted, InvalidRun, UsageError
+from straingauge.number_text import count
 
 if TYPE_CHECKING:
     from straingauge.capacity import CapacityRun, Level
@@ -222,7 +223,7 @@ def _conclude(
     as_json: bool,
 ) -> None:
     """Print and write the outcome; raise the error that its exit code belongs to."""
-    from straingauge.capacity import chart, document, page, summary, write_document
+    from straingauge.capacity import document, page, write_document
     from straingauge.report.terminal import labelled
     from straingauge.result.format import WriteError
     from straingauge.result.format.write import json_text, write_lines
@@ -243,7 +244,7 @@ def _conclude(
         },
         near=settings.test_file.parent,
     )
-    click.echo(json_text(found) if as_json else chart(found) + summary(found), nl=False)
+    click.echo(json_text(found) if as_json else search_text(found), nl=False)
     problem: WriteError | None = None
     try:
         click.echo(labelled("result", write_document(found, settings.results_dir)), err=as_json)
@@ -255,13 +256,22 @@ def _conclude(
     if capacity_run.error is not None:
         raise capacity_run.error
     if capacity_run.ended == "interrupted":
-        raise Interrupted(f"interrupted after {len(capacity_run.levels)} levels")
+        raise Interrupted(f"interrupted after {count(len(capacity_run.levels), 'level')}")
     if capacity_run.ended is not None:
         raise InvalidRun(f"the search stopped: {capacity_run.ended}")
     if problem is not None:
         raise problem
     if capacity_run.capacity is None:
         raise CriticalVerdict("the service fails at the lowest level")
+
+
+def search_text(found: Mapping[str, Any]) -> str:
+    """Return a search as it is printed: a chart of its levels, and a summary."""
+    from straingauge.capacity import chart, summary
+
+    output = standard_output()
+    width = output["width"]
+    return chart(found, width) + summary(found, width if output["wrap"] else None)
 
 
 def _schedule(settings: "RunOptions", *, by_users: bool) -> "Callable[[float, float], Schedule]":

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,6 +15,9 @@ from straingauge.cli import common_options
 from straingauge.cli.group import EXIT_CODES, main
 from straingauge.cli.param_types import MAX_USERS, WholeNumber
 from straingauge.cli.screen import standard_output
+
+_CHECK: Final = 13  # columns of the name of a check
+_INDENT: Final = 8 + 2 + _CHECK + 1  # of its message
 
 if TYPE_CHECKING:
     from straingauge.cli.options import RunOptions
@@ -123,13 +126,13 @@ def _show(result: "CheckResult") -> None:
     from straingauge.report.terminal import labelled, render
 
     line = Text(f"{result.state:<8}", style=look(result.state).style)
-    line.append(f"  {labelled(result.check, result.message, 13)}", style="default")
-    advice = [f"{'':<8}  {labelled('', f'-> {result.advice}', 13)}"] if result.advice else []
-    click.echo(render([line, *advice], **standard_output()), nl=False)
+    line.append(f"  {labelled(result.check, result.message, _CHECK)}", style="default")
+    advice = [f"{'':{_INDENT}}-> {result.advice}"] if result.advice else []
+    click.echo(render([line, *advice], **standard_output(), indent=_INDENT), nl=False)
 
 
 def _summary(results: "Sequence[CheckResult]") -> str:
-    from straingauge.report.format import count
+    from straingauge.number_text import count
 
     states = [result.state for result in results]
     problems, warnings = states.count("problem"), states.count("warning")

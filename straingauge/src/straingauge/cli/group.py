@@ -12,8 +12,10 @@ from typing import Any, Final
 import click
 
 from straingauge.cli.help_sections import SectionedCommand
+from straingauge.cli.screen import fitting
 from straingauge.cli.standard_streams import keep_running
 from straingauge.errors import Interrupted, OutputClosed, StraingaugeError, UsageError
+from straingauge.line_wrap import LOOKALIKE
 
 EXIT_CODES = """\b
 Exit codes:
@@ -26,6 +28,7 @@ Exit codes:
   141  the reader of standard output ended, such as head"""
 
 
+_DEFAULTS: Final = ("strict", "backslashreplace")  # error handlers of Python's own streams
 _FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO})
 
 
@@ -35,11 +38,11 @@ class Commands(click.Group):
     command_class = SectionedCommand
 
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401  click's own
-        """Run the group; show a `?` for each character that the output's encoding lacks."""
+        """Run the group; show a lookalike of each character that the output's encoding lacks."""
         keep_running()
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-                stream.reconfigure(errors="replace")
+            if isinstance(stream, io.TextIOWrapper) and stream.errors in _DEFAULTS:
+                stream.reconfigure(errors=LOOKALIKE)
         try:
             return super().main(*args, **extra)
         except OSError as error:
@@ -101,12 +104,12 @@ def _require_working_directory() -> None:
 
 def print_error(error: StraingaugeError) -> None:
     """Write an error and its hint to standard error."""
-    click.echo(f"straingauge: {error.with_hint}", err=True)
+    click.echo(fitting(f"straingauge: {error.with_hint}"), err=True)
 
 
 def print_skipped(error: StraingaugeError) -> None:
     """Write to standard error that a file was skipped, and why."""
-    click.echo(f"skipped  {error}", err=True)
+    click.echo(fitting(f"skipped  {error}"), err=True)
 
 
 @click.group(

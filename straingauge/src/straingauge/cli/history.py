@@ -81,7 +81,9 @@ def history(
     if as_json:
         click.echo(json_text([asdict(trend) for trend in found]), nl=False)
     else:
-        click.echo(render(lines(found), **standard_output()), nl=False)
+        terminal = standard_output()
+        shown = lines(found, terminal["width"])
+        click.echo(render(shown, **terminal, indent=5), nl=False)
     if output is not None:
         click.echo(labelled("page", write_lines(output, [page(found)])), err=as_json)
 

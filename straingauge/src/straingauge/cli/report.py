@@ -81,13 +81,14 @@ def _comparison(file: Path, output: Path | None, *, as_json: bool) -> tuple[str,
 
 def _search(file: Path, output: Path | None, *, as_json: bool) -> tuple[str, str]:
     """Return a search for capacity as printed, and as a page."""
-    from straingauge.capacity import CAPACITY_VERSION, chart, page, summary
+    from straingauge.capacity import CAPACITY_VERSION, page
+    from straingauge.cli.capacity import search_text
     from straingauge.result.format import read_document
     from straingauge.result.format.write import json_text
 
     _require_ending(output, ".html", "a search for capacity")
     document = read_document(file, "capacity", CAPACITY_VERSION)
-    text = json_text(document) if as_json else chart(document) + summary(document)
+    text = json_text(document) if as_json else search_text(document)
     return text, page(document)
 
 

@@ -223,26 +223,32 @@ def run_and_exit(
 
 def _show(outcome: "Outcome", thresholds: "Thresholds", *, as_json: bool) -> None:
     from straingauge.report import verdict_table, write_github
+    from straingauge.report.terminal import render
     from straingauge.result.format.write import json_text
 
     if as_json:
         click.echo(json_text(outcome.result), nl=False)
     else:
         click.echo(verdict_table([(outcome.result, outcome.path)], **standard_output()), nl=False)
-    for line in (*write_github([outcome.result]), *_notes(outcome.result, thresholds)):
+    for line in write_github([outcome.result]):
         click.echo(line, err=as_json)
+    click.echo(
+        render(_notes(outcome.result, thresholds), **standard_output()), nl=False, err=as_json
+    )
     if outcome.problem is not None:
         print_error(outcome.problem)
 
 
 def _notes(result: Mapping[str, Any], thresholds: "Thresholds") -> Iterator[str]:
     """Yield what a user should know apart from the verdict."""
+    from straingauge.number_text import number
     from straingauge.report.terminal import labelled
     from straingauge.verdict.threshold_notes import absent_parts, uncalled_endpoints
 
     if (deviation := result["resources"]["generator"].get("log_deviation_ms")) is not None:
         p50, p99, most = deviation["p50"], deviation["p99"], deviation["max"]
-        text = f"deviation from the log's timing: p50 {p50:.2f}, p99 {p99:.2f}, max {most:.2f} ms"
+        times = f"p50 {number(p50)}, p99 {number(p99)}, max {number(most, 'ms')}"
+        text = f"deviation from the log's timing: {times}"
         yield labelled("replay", text)
     notes = (*uncalled_endpoints(thresholds, result), *absent_parts(thresholds, result))
     yield from (labelled("note", each) for each in notes)

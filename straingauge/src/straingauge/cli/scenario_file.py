@@ -41,6 +41,7 @@ from straingauge.errors import UsageError
 from straingauge.http import Response
 from straingauge.journey import Journey, Scenario, Step, User
 from straingauge.journey.scenario import all_journeys, require_distinct
+from straingauge.number_text import count
 from straingauge.text_file import read_toml
 
 if TYPE_CHECKING:
@@ -173,7 +174,8 @@ def _shared_load(
         counts = [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
         if min(counts) < 1:
             raise UsageError(
-                f"{users} users are too few for {len(tables)} scenarios with these weights",
+                f"{count(users, 'user')} are too few for {count(len(tables), 'scenario')} with"
+                " these weights",
                 hint="--users N",
             )
         parts = [{"users": each} for each in counts]

@@ -6,22 +6,43 @@ import sys
 import threading
 from typing import TypedDict
 
+from straingauge.line_wrap import wrapped
 from straingauge.redaction import redact
 
 CLEAR_LINE = "\r\x1b[2K"
 
 
 class Output(TypedDict):
-    """Width and colour of reports on standard output."""
+    """How reports are shown on standard output.
+
+    `width` is in columns. `wrap` is true if lines are wrapped: in a file or a pipe each is one
+    line, for programs that search them, unless the variable COLUMNS sets a width.
+    """
 
     width: int
     colour: bool
+    wrap: bool
 
 
 def standard_output() -> Output:
     """Width of the terminal in columns, and whether standard output is one."""
     width = shutil.get_terminal_size(fallback=(120, 24)).columns
-    return {"width": width, "colour": sys.stdout is not None and sys.stdout.isatty()}
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return {"width": width, "colour": is_terminal, "wrap": is_terminal or "COLUMNS" in os.environ}
+
+
+def fitting(text: str) -> str:
+    """Return lines for standard error, wrapped if it is a terminal."""
+    width = _error_width()
+    if width is None:
+        return text
+    return "\n".join(wrapped(line, width) for line in text.split("\n"))
+
+
+def _error_width() -> int | None:
+    """Width of the terminal of standard error in columns; None if it is none."""
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return os.get_terminal_size(sys.stderr.fileno()).columns if is_terminal else None
 
 
 class Screen:
@@ -44,7 +65,7 @@ class Screen:
     @property
     def width(self) -> int:
         """Width in columns."""
-        return os.get_terminal_size(sys.stderr.fileno()).columns if sys.stderr.isatty() else 120
+        return _error_width() or 120
 
     def rewrite(self, line: str) -> None:
         """Replace the last rewritten line."""
@@ -66,7 +87,7 @@ class Screen:
     def announce(self, line: str) -> None:
         """Write a line that stays, with what looks like a secret in it."""
         with self._lock:
-            self._write(f"{line}\n")
+            self._write(f"{fitting(line)}\n")
             self._open = False
 
     def clear(self) -> None:

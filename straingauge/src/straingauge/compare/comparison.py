@@ -24,6 +24,7 @@ from straingauge.compare.sample import (
 )
 from straingauge.compare.verdict import Change, Verdict
 from straingauge.errors import InvalidRun, UsageError
+from straingauge.number_text import count
 from straingauge.statistics.distribution import Distribution, Floats
 from straingauge.statistics.quantile import interval_ranks, samples_needed
 from straingauge.verdict.metrics import METRICS, value_of
@@ -203,9 +204,8 @@ def _times(
         pair = _Pair(endpoint, f"{name} ms", was, now)
         least = min(int(each.count / d) for each, d in zip(samples, deff, strict=True))
         if interval_ranks(least, q) is None:
-            pair.reason = (
-                f"{least} effective samples are too few for {name}: needs {samples_needed(q)}"
-            )
+            few = count(least, "effective sample is", "effective samples are")
+            pair.reason = f"{few} too few for {name}: needs {samples_needed(q):,}"
         else:
             drawn = (
                 quantile_draws_ns(sample, q, effect, random)

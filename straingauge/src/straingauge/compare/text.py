@@ -8,7 +8,7 @@ from rich.text import Text
 
 from straingauge.compare.comparison import Comparison
 from straingauge.compare.verdict import Change
-from straingauge.report.format import count, number, signed
+from straingauge.number_text import count, number, signed
 from straingauge.report.grades import look
 from straingauge.report.markdown import folded, markdown_table, plain
 from straingauge.report.terminal import labelled, render
@@ -19,13 +19,14 @@ _NUMBERS: Final = ("old", "new", "change", "interval")
 _WHOLE: Final = "whole run"
 
 
-def table(comparison: Comparison, *, width: int, colour: bool) -> str:
+def table(comparison: Comparison, *, width: int, colour: bool, wrap: bool = False) -> str:
     """Render all changes, one row each, by endpoint; then the warnings and a summary.
 
     Args:
         comparison: The changes.
         width: Of the terminal, in columns.
         colour: Whether the terminal shows colours.
+        wrap: Wrap lines that are longer, between words.
     """
     made = terminal_table("", *_NUMBERS, "verdict", numbers=_NUMBERS)
     last: str | None = None
@@ -38,7 +39,8 @@ def table(comparison: Comparison, *, width: int, colour: bool) -> str:
             verdict.append(f" ({change.reason})", style="dim")
         made.add_row(f"  {change.metric}", *_cells(change), verdict)
     warnings = [labelled("warning", each) for each in comparison.warnings]
-    return render([made, *warnings, summary(comparison)], width=width, colour=colour)
+    lines = [*warnings, summary(comparison)]
+    return render([made, *lines], width=width, colour=colour, wrap=wrap)
 
 
 def markdown(comparison: Comparison) -> str:

@@ -91,7 +91,7 @@ class Cause:
         found, onset_s = self.found(replace(evidence, advice=advice)), evidence.onset_s
         if broke_s is None or onset_s is None or onset_s <= broke_s + TOLERANCE_S:
             return found
-        late = f"it began at {onset_s:.0f} s, but thresholds were missed from {broke_s:.0f} s on"
+        late = f"it began at {onset_s:,.0f} s, but thresholds were missed from {broke_s:,.0f} s on"
         return replace(
             found,
             confidence=min(found.confidence, UNLIKELY),

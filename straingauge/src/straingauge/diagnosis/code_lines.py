@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from straingauge.diagnosis.location import CodeLocation
 from straingauge.diagnosis.result_view import ResultView, number
+from straingauge.number_text import count
 
 CodeView = Literal["running", "looping", "blocking", "occupying", "waiting"]
 """The views of a profile that may show a line.
@@ -109,7 +110,7 @@ def _blocking(result: ResultView) -> CodeEvidence | None:
             location = CodeLocation(function[0], line, function[1])
             return CodeEvidence(
                 location,
-                f"in {times} of {len(stalls)} pauses a thread was in {_at(location)}",
+                f"in {times} of {count(len(stalls), 'pause')} a thread was in {_at(location)}",
             )
     return _of_threads(result, MIN_SNAPSHOT_SHARE)
 
@@ -129,7 +130,7 @@ def _of_threads(result: ResultView, least: float) -> CodeEvidence | None:
     location = _heaviest_line(rows, function, "own_samples")
     return CodeEvidence(
         location,
-        f"in {functions[function]} of {taken:.0f} snapshots a thread was in {_at(location)}",
+        f"in {functions[function]} of {taken:,.0f} snapshots a thread was in {_at(location)}",
     )
 
 
@@ -150,7 +151,7 @@ def _waiting(result: ResultView) -> CodeEvidence | None:
     share = functions[function] / functions.total()
     return CodeEvidence(
         location,
-        f"{share:.0%} of the requests{LASTING if key == 'lasting_samples' else ''} in {taken:.0f}"
+        f"{share:.0%} of the requests{LASTING if key == 'lasting_samples' else ''} in {taken:,.0f}"
         f" snapshots waited in {_at(location)}",
     )
 

@@ -39,7 +39,7 @@ def _locations(result: ResultView, wanted: Callable[[str], bool]) -> tuple[Proce
         kind, pid = str(row.get("kind")), number(row, "pid")
         if wanted(kind):
             before, after = (number(row, key) or 0.0 for key in ("before", "after"))
-            resource = f"{after - before:.0f} more {kind}"
+            resource = f"{after - before:,.0f} more {kind}"
             process = str(row.get("process"))
             found.append(ProcessLocation(process, None if pid is None else int(pid), resource))
     return tuple(found[:MAX_LOCATIONS])

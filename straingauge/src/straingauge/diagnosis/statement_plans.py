@@ -71,4 +71,4 @@ def is_planned_without_index(result: ResultView, statement: Mapping[str, Any]) -
 
 
 def _ms(value: float) -> str:
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"

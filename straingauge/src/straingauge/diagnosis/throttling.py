@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from straingauge.diagnosis.cause import scale
 from straingauge.diagnosis.result_view import ResultView
+from straingauge.number_text import plain
 
 SERVICE = ("resources", "service", "limits")
 GENERATOR = ("resources", "generator", "limits")
@@ -50,7 +51,8 @@ def _throttling(result: ResultView, limits: tuple[str, ...], whose: str) -> Thro
     confidence = min(scale(percent, OFTEN_PERCENT, MOSTLY_PERCENT), scale(share, HELD, MOSTLY_HELD))
     sentence = (
         f"the control group (container) of the {whose} is held to {cpus:g} CPUs: that quota was"
-        f" used up in {percent:.0f} % of its periods, and processes waited {waited_s:.1f} s for"
+        f" used up in {percent:,.0f} % of its periods, and processes waited {plain(waited_s, 3)}"
+        " s for"
         " the next one"
     )
     return Throttling(confidence, sentence, shared=bool(result.at(*GENERATOR, "shared")))

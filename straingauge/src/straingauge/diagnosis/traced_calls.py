@@ -7,6 +7,7 @@ from straingauge.diagnosis import traced
 from straingauge.diagnosis.cause import Evidence, scale
 from straingauge.diagnosis.location import CallLocation
 from straingauge.diagnosis.result_view import ResultView, number
+from straingauge.number_text import count, plain
 
 MIN_TRACES: Final = 3
 # Of an endpoint's time: a tenth exceeds no threshold, a third may.
@@ -32,11 +33,12 @@ def slow_call_in_traces(result: ResultView) -> Evidence | None:
         number(worst, key) or 0.0 for key in ("calls", "avg_ms", "max_ms", "share")
     )
     sentence = (
-        f"{endpoint} waits for {host} in {traced_share:.0%} of its traced time: {calls:.0f} calls,"
-        f" {average_ms:.0f} ms on average, {longest_ms:.0f} ms at most"
+        f"{endpoint} waits for {host} in {traced_share:.0%} of its traced time:"
+        f" {count(calls, 'call')}, {plain(average_ms, 3)} ms on average, {plain(longest_ms, 3)}"
+        " ms at most"
     )
     errors = number(worst, "errors") or 0.0
-    sentences = (sentence, f"{errors:.0f} of these calls failed") if errors else (sentence,)
+    sentences = (sentence, f"{errors:,.0f} of these calls failed") if errors else (sentence,)
     where = (CallLocation(host, endpoint),)
     return Evidence(scale(share, LIKELY, CERTAIN), sentences, where=where)
 

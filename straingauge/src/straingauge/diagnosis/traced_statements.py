@@ -11,6 +11,7 @@ from straingauge.diagnosis.database_time import limited
 from straingauge.diagnosis.location import StatementLocation
 from straingauge.diagnosis.result_view import ResultView, number
 from straingauge.diagnosis.statement_loops import MIN_REPEATS
+from straingauge.number_text import plain
 
 MIN_TRACES: Final = 3
 REFUTED: Final = 0.3  # the traces show that requests run it once
@@ -69,7 +70,8 @@ def slow_in_traces(result: ResultView) -> Evidence | None:
     if not confidence:
         return None
     sentence = (
-        f"{average_ms:.0f} ms on average, {share:.0%} of the time of {worst.get('endpoint')} in its"
+        f"{average_ms:,.0f} ms on average, {share:.0%} of the time of {worst.get('endpoint')} in"
+        " its"
         f" traces: {_shown(worst)}"
     )
     return Evidence(confidence, (sentence,), where=(_location(worst),))
@@ -79,7 +81,8 @@ def _sentence(row: Mapping[str, Any]) -> str:
     endpoint, parent = str(row.get("endpoint")), str(row.get("parent"))
     within = "" if parent == endpoint else f" within {parent},"
     return (
-        f"{number(row, 'per_request'):.1f} times per traced request of {endpoint},{within}"
+        f"{plain(number(row, 'per_request') or 0, 3)} times per traced request of"
+        f" {endpoint},{within}"
         f" {number(row, 'share'):.0%} of its time: {_shown(row)}"
     )
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from straingauge.diagnosis import traced
 from straingauge.diagnosis.location import CallLocation, Location, StatementLocation
 from straingauge.diagnosis.result_view import ResultView, number
+from straingauge.number_text import count
 
 MIN_TRACES: Final = 5  # fewer may be the first ones, which open connections
 MOST: Final = 0.5  # of the time
@@ -25,10 +26,12 @@ def traced_time(result: ResultView, endpoint: str) -> tuple[tuple[str, ...], tup
     traced_ms = result.figure("traces", "endpoints", endpoint, "duration_ms")
     loaded_ms = result.figure("endpoints", endpoint, "latency_ms", "p50")
     if traced_ms < COMPARABLE * loaded_ms:
-        return (f"{traced_ms:.0f} ms on average without load: the load makes it slow",), ()
+        return (f"{traced_ms:,.0f} ms on average without load: the load makes it slow",), ()
     if part.share < MOST:
         return (), ()
-    words = f"{part.share:.0%} of the time of {part.traces} traced requests is {part.words}"
+    words = (
+        f"{part.share:.0%} of the time of {count(part.traces, 'traced request')} is {part.words}"
+    )
     return (words,), _places(result, endpoint, part.name)
 
 

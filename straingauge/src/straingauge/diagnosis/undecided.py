@@ -81,6 +81,6 @@ def _is_named(result: ResultView, leak: str) -> bool:
 
 def _sentence(what: str, before: float, after: float, otherwise: str) -> str:
     return (
-        f"cannot tell a leak from {otherwise}: {before:.0f} {what} before the load and"
-        f" {after:.0f} after the cooldown, in a run that is too short to show a trend"
+        f"cannot tell a leak from {otherwise}: {before:,.0f} {what} before the load and"
+        f" {after:,.0f} after the cooldown, in a run that is too short to show a trend"
     )

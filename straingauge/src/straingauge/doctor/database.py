@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from straingauge.doctor.check_result import CheckContext, CheckResult
 from straingauge.errors import UsageError
 from straingauge.extras import install_command
+from straingauge.number_text import count
 from straingauge.observe import DatabaseStats, MetricsClient
 from straingauge.observe.postgres_url import check_scheme
 
@@ -64,13 +65,14 @@ def _room(
         yield CheckResult(
             "pool",
             "skipped",
-            f"PostgreSQL allows {most} connections; the size of the service's pool is unknown",
+            f"PostgreSQL allows {count(most, 'connection')}; the size of the service's pool is"
+            " unknown",
             "export its size in /metrics (pool_size under [observe]), or set "
             "connections_per_worker under [postgres] in straingauge.toml",
         )
         return
     others = max(sample["db_server_connections"] - sample["db_connections"], 0)
-    room = f"the service's pool may take {pool:.0f} of PostgreSQL's {most} connections"
+    room = f"the service's pool may take {pool:,.0f} of PostgreSQL's {count(most, 'connection')}"
     if pool > most - RESERVED:
         most_pool = most - RESERVED
         advice = (
@@ -79,9 +81,9 @@ def _room(
         yield CheckResult("pool", "problem", f"{room}: those beyond are refused", advice)
     elif pool + others > most - RESERVED:
         advice = "close other clients, or raise max_connections"
-        yield CheckResult("pool", "warning", f"{room}, and others hold {others:.0f}", advice)
+        yield CheckResult("pool", "warning", f"{room}, and others hold {others:,.0f}", advice)
     else:
-        yield CheckResult("pool", "ok", f"{room}; others hold {others:.0f}")
+        yield CheckResult("pool", "ok", f"{room}; others hold {others:,.0f}")
 
 
 def _pool(context: CheckContext) -> float | None:

@@ -6,6 +6,7 @@ from straingauge.doctor.check_result import CheckContext, CheckResult
 from straingauge.doctor.journey_run import JourneyRun, ResponseSummary, run_journey
 from straingauge.http import ErrorKind
 from straingauge.journey.execution import journey_name
+from straingauge.number_text import count
 
 ACCOUNTS = 2  # enough to show whether each user has a different one
 # draft-ietf-httpapi-ratelimit-headers, and earlier conventions.
@@ -48,7 +49,7 @@ def journeys(context: CheckContext) -> Iterator[CheckResult]:
 def _log_in(runs: Sequence[JourneyRun]) -> CheckResult:
     broken = next((each for each in runs if not each.is_complete), None)
     if broken is None:
-        return CheckResult("log-in", "ok", f"{len(runs)} users log in")
+        return CheckResult("log-in", "ok", f"{count(len(runs), 'user')} log in")
     failed = [answer for answer in broken.outcomes if answer.kind]
     why = broken.error or (_worded(failed[-1]) if failed else "it was not completed")
     return CheckResult(

@@ -13,6 +13,7 @@ import psutil
 from straingauge.doctor.check_result import CheckContext, CheckResult, State
 from straingauge.engine import require_open_files
 from straingauge.errors import UsageError
+from straingauge.number_text import count
 from straingauge.observe import ProcessTable, ServiceProcesses
 from straingauge.result.format import WriteError
 from straingauge.result.format.write import require_writable
@@ -40,14 +41,15 @@ def other_load(context: CheckContext) -> Iterator[CheckResult]:
     cores = len(cpus)
     share = sum(used_s.values()) / took_s / cores
     if share < BUSY_SHARE:
-        yield CheckResult("other load", "ok", f"other processes use {share:.0%} of {cores} cores")
+        used = f"other processes use {share:.0%} of {count(cores, 'core')}"
+        yield CheckResult("other load", "ok", used)
         return
     busiest = sorted(used_s, key=lambda pid: -used_s[pid])[:3]
     named = ", ".join(f"{_name(pid)} {used_s[pid] / took_s:.0%} of a core" for pid in busiest)
     yield CheckResult(
         "other load",
         "warning",
-        f"other processes use {share:.0%} of {cores} cores: {named}",
+        f"other processes use {share:.0%} of {count(cores, 'core')}: {named}",
         "stop them, or wait: they would add to response times",
     )
 
@@ -77,7 +79,7 @@ def open_files(context: CheckContext) -> Iterator[CheckResult]:
         return
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = "any number of" if hard == resource.RLIM_INFINITY else hard
-    yield CheckResult("open files", "ok", f"a process may open {limit} files")
+    yield CheckResult("open files", "ok", f"a process may open {count(limit, 'file')}")
 
 
 def disk(context: CheckContext) -> Iterator[CheckResult]:
@@ -91,7 +93,7 @@ def disk(context: CheckContext) -> Iterator[CheckResult]:
         folder for folder in (context.results, *context.results.parents) if folder.exists()
     )
     free_mb = shutil.disk_usage(there).free / 1e6
-    room = f"{free_mb:.0f} MB free where results go ({there})"
+    room = f"{free_mb:,.0f} MB free where results go ({there})"
     if free_mb >= LITTLE_DISK_MB:
         yield CheckResult("disk", "ok", room)
         return
@@ -107,7 +109,7 @@ def memory(_: CheckContext) -> Iterator[CheckResult]:
     yield CheckResult(
         "memory",
         "ok" if enough else "warning",
-        f"{seen.available / 1e6:.0f} MB available ({share:.0%})",
+        f"{seen.available / 1e6:,.0f} MB available ({share:.0%})",
         "" if enough else "stop other programs, to avoid swapping",
     )
 

@@ -11,6 +11,7 @@ import psutil
 
 from straingauge.doctor.check_result import CheckContext, CheckResult
 from straingauge.http.blocking import BlockingConnection
+from straingauge.number_text import count
 from straingauge.observe import MetricsClient, ProcessTable, ServiceProcesses
 
 TIMEOUT_S = 10.0
@@ -46,7 +47,7 @@ def answers(context: CheckContext) -> Iterator[CheckResult]:
     yield CheckResult(
         "service",
         "ok" if ready and took_s < SLOW_S else "warning" if ready else "problem",
-        f"GET {path} at {context.url} returned {status} in {1000 * took_s:.0f} ms",
+        f"GET {path} at {context.url} returned {status} in {1000 * took_s:,.0f} ms",
         "" if ready and took_s < SLOW_S else "wait until it is ready, or see its log",
     )
     if date:
@@ -151,13 +152,13 @@ def _clock(date: str) -> Iterator[CheckResult]:
     # The Date header has a resolution of a second.
     if skew_s <= SKEW_S:
         yield CheckResult(
-            "clock", "ok", f"the service's clock agrees with this one within {SKEW_S:.0f} s"
+            "clock", "ok", f"the service's clock agrees with this one within {SKEW_S:,.0f} s"
         )
     else:
         yield CheckResult(
             "clock",
             "warning",
-            f"the service's clock differs by {skew_s:.0f} s: tokens may expire early, and log "
+            f"the service's clock differs by {skew_s:,.0f} s: tokens may expire early, and log "
             "times do not match the results",
             "synchronize both clocks (NTP)",
         )
@@ -186,10 +187,10 @@ def _files(serving: Sequence[psutil.Process], users: int) -> Iterator[CheckResul
         yield CheckResult("service files", "skipped", "the limit of open files is unknown")
         return
     enough = min(limits) < 0 or min(limits) >= users + OTHER_FILES
+    files = "any number of files" if min(limits) < 0 else count(min(limits), "file")
     yield CheckResult(
         "service files",
         "ok" if enough else "problem",
-        f"the service may open {'any number of' if min(limits) < 0 else min(limits)} files, for "
-        f"{users} users' connections",
+        f"the service may open {files}, for {count(users, 'user')} with a connection each",
         "" if enough else "start it with a higher limit: ulimit -n, LimitNOFILE",
     )

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from straingauge.errors import UsageError
+from straingauge.number_text import count
 
 if sys.platform != "win32":
     import resource
@@ -25,9 +26,10 @@ def require_open_files(connections: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < connections + _OTHER_FILES:
         raise UsageError(
-            f"{connections} connections need {connections + _OTHER_FILES} open files,"
+            f"{count(connections, 'connection')} need"
+            f" {count(connections + _OTHER_FILES, 'open file')},"
             f" and a process may have {hard}",
-            hint=f"use at most {max(hard - _OTHER_FILES, 1)} users for each process, more"
+            hint=f"use at most {count(max(hard - _OTHER_FILES, 1), 'user')} for each process, more"
             " processes or machines, or a higher limit (ulimit -n; the administrator's limit is"
             " ulimit -Hn)",
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from straingauge.errors import UsageError
 from straingauge.journey import Mix, User
+from straingauge.number_text import count
 from straingauge.schedule import ClosedSchedule, Schedule, Waves
 
 
@@ -37,7 +38,7 @@ class ScenarioLoad:
             needed = schedule.concurrent
         if have < needed:
             of = f"scenario {self.name}" if self.name else "load"
-            raise UsageError(f"the schedule needs {needed} users, the {of} has {have}")
+            raise UsageError(f"the schedule needs {count(needed, 'user')}, the {of} has {have}")
 
     @property
     def duration_s(self) -> float | None:
@@ -56,5 +57,6 @@ class ScenarioLoad:
             users = users[: self.schedule.count]
         assigned = [user for user in users if user.index % n == i]
         if not assigned and not isinstance(self.schedule, ClosedSchedule):
-            raise UsageError(f"share {i} of {n} has no user: {len(users)} users are too few")
+            have = count(len(users), "user is", "users are")
+            raise UsageError(f"share {i} of {n} has no user: {have} too few")
         return assigned

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from straingauge.feeders.records import DataError, Lines
+from straingauge.number_text import count
 
 DELIMITERS: Final = (",", ";", "\t")
 _NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab"}
@@ -74,7 +75,7 @@ class CsvFormat:
 
     def _ragged(self, source: Lines, row: list[str]) -> DataError:
         assert self.delimiter is not None
-        values = f"{len(row)} value{'' if len(row) == 1 else 's'}"
+        values = count(len(row), "value")
         return DataError(
             source.path,
             source.number,

@@ -6,8 +6,8 @@ from typing import Any, Final
 from straingauge.history.changes import ENOUGH
 from straingauge.history.series import Point, Series, Shift, Trend
 from straingauge.history.terminal import shift_text, title
+from straingauge.number_text import count, number
 from straingauge.report import html
-from straingauge.report.format import count, number
 from straingauge.report.svg import Axis, Plot
 from straingauge.verdict.metrics import metric_of
 

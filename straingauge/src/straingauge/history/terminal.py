@@ -8,27 +8,41 @@ from rich.text import Text
 
 from straingauge.history.changes import ENOUGH
 from straingauge.history.series import Series, Shift, Trend
+from straingauge.number_text import count, number
 from straingauge.report import terminal
-from straingauge.report.format import count, number
 from straingauge.report.grades import look
 
 _SHIFT: Final = "│"
-_MOST_POINTS: Final = 40
+_MOST_POINTS, _LEAST_POINTS = 40, 8
+_NAME, _VALUE = 34, 8  # columns
+_MOST_SHIFTS: Final = 3  # strokes that a line has room for
 
 
-def lines(trends: Sequence[Trend]) -> Iterator[Text]:
-    """All trends, each with its metrics; the latest shift of each in words."""
+def lines(trends: Sequence[Trend], width: int = 120) -> Iterator[Text]:
+    """Yield all trends, each with its metrics; the latest shift of each in words.
+
+    Args:
+        trends: The trends.
+        width: Of the terminal, in columns: a narrow one shows the latest points only.
+    """
     for trend in trends:
         yield Text(title(trend))
         if trend.since:
             yield Text(f"  separate from earlier runs: {trend.since}")
+        names = min(_NAME, max(len(series.metric) for series in trend.series))
+        most = min(_MOST_POINTS, max(width - names - _VALUE - _MOST_SHIFTS - 4, _LEAST_POINTS))
         for series in trend.series:
             latest = number(series.points[-1].value)
-            line = Text(f"  {series.metric:<34} {sparkline(series)} {latest:>8}")
+            line = Text(f"  {series.metric:<{names}} {sparkline(series, most)} {latest:>{_VALUE}}")
             if series.shifts:
                 shift = series.shifts[-1]
-                line.append(f"  {shift_text(series, shift)}", style=look(shift.direction).style)
-            yield line
+                words = Text(shift_text(series, shift), style=look(shift.direction).style)
+                if len(line.plain) + 2 + len(words.plain) > width:
+                    yield line
+                    line = Text("   ")
+                yield line.append("  ").append_text(words)
+            else:
+                yield line
 
 
 def title(trend: Trend) -> str:
@@ -41,9 +55,9 @@ def title(trend: Trend) -> str:
     return f"{name}  {count(len(points), 'run')}{few}, {first:%Y-%m-%d}{end}"
 
 
-def sparkline(series: Series) -> str:
+def sparkline(series: Series, most: int = _MOST_POINTS) -> str:
     """The latest points as bars, with a stroke where the level shifted."""
-    start = max(0, len(series.points) - _MOST_POINTS)
+    start = max(0, len(series.points) - most)
     bars = terminal.sparkline([point.value for point in series.points[start:]])
     shifts = {shift.index - start for shift in series.shifts}
     return "".join((_SHIFT if n in shifts else "") + bar for n, bar in enumerate(bars))

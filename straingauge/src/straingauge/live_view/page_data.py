@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import orjson
 
 from straingauge.live_view.view import view
-from straingauge.report.format import count
+from straingauge.number_text import count
 
 REFRESH_S: Final = 2.0
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 from straingauge.diagnosis import first_failure
 from straingauge.live_view.charts import charts
 from straingauge.live_view.resources import resource_groups
+from straingauge.number_text import count, number, share
 from straingauge.report import tables, text
-from straingauge.report.format import count, number, share
 from straingauge.report.grades import RUN_GRADES, look, words
 from straingauge.report.locations import place
 from straingauge.verdict import GRADES

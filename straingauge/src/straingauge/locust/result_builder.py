@@ -15,6 +15,7 @@ from straingauge import report
 from straingauge.abort import AbortEvaluator
 from straingauge.cpus import usable_cpus
 from straingauge.errors import StraingaugeError
+from straingauge.line_wrap import encodable
 from straingauge.locust.distributed.process_stats import (
     findings_from_message,
     reports_from_message,
@@ -151,11 +152,13 @@ class ResultBuilder:
             logger.error("%s; try: %s", end.problem, end.problem.hint)
         width = shutil.get_terminal_size((120, 24)).columns
         shown = [(end.result, end.path)]
-        table = report.verdict_table(shown, width=width, colour=sys.stdout.isatty())
+        is_terminal = sys.stdout.isatty()
+        table = report.verdict_table(shown, width=width, colour=is_terminal, wrap=is_terminal)
         # The results of Locust have no scenarios and no tags.
         notes = (labelled("note", each) for each in absent_parts(self._thresholds, end.result))
         table += "".join(f"{line}\n" for line in (*notes, *report.write_github([end.result])))
         error = snapshot.setup_error
+        table = encodable(table, sys.stdout.encoding)
         return FinishedRun(end.result, end.path, table, error.exit_code if error else end.exit_code)
 
     def _compose(self, snapshot: RunSnapshot, *, live: bool = False) -> Measurements:

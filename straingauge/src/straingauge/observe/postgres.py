@@ -14,6 +14,7 @@ import psycopg
 from psycopg import errors
 
 from straingauge.errors import UsageError
+from straingauge.number_text import count
 from straingauge.observe import postgres_activity, postgres_counters
 from straingauge.observe.database_stats import DatabaseStats
 from straingauge.observe.postgres_activity import (
@@ -145,7 +146,7 @@ class Database:
             self._activity.add_idle_transactions(map(IdleTransactionRow._make, idle))
         if self._activity.hidden:
             self._unavailable["activity"] = (
-                f"the activity of {self._activity.hidden:.0f} connections of other roles: "
+                f"the activity of {count(self._activity.hidden, 'connection')} of other roles: "
                 f"GRANT pg_read_all_stats TO {self._role}"
             )
         return sample

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from straingauge.number_text import count
 from straingauge.plans.catalog import Catalog, TableInfo
 from straingauge.plans.expression import Condition
 from straingauge.plans.index import Index, propose
@@ -60,7 +61,7 @@ def _scans(plan: PlanNode, catalog: Catalog) -> Iterator[Costly]:
             continue
         wanted = _own(nodes[0])
         index = propose(table, wanted, _sort_above(nodes[0]))
-        text = f"{_reads(table)} to keep about {max(kept, 1):.0f}: {nodes[0].content['Filter']}"
+        text = f"{_reads(table)} to keep about {max(kept, 1):,.0f}: {nodes[0].content['Filter']}"
         if index is None and any(each.kind == "pattern" for each in wanted):
             text += PATTERN
         yield Costly(_node("sequential_scan", table, table.rows * _runs(nodes[0]), text), index)
@@ -86,7 +87,7 @@ def _joins(plan: PlanNode, catalog: Catalog) -> Iterator[Costly]:
             index = propose(table, wanted)
             if index is None:
                 continue
-            text = f"{_reads(table)} to join about {other.rows:.0f} rows: {_condition(join)}"
+            text = f"{_reads(table)} to join about {count(other.rows, 'row')}: {_condition(join)}"
             yield Costly(_node("join_without_index", table, table.rows, text), index)
 
 
@@ -104,7 +105,8 @@ def _loops(plan: PlanNode, catalog: Catalog) -> Iterator[Costly]:
         index = propose(table, wanted) if table and table.rows >= MANY_ROWS else None
         label = table.label if table else ".".join(scan.relation or ())
         text = (
-            f"compares {outer.rows:.0f} x {inner.rows:.0f} rows in a nested loop over {label}:"
+            f"compares {outer.rows:,.0f} x {count(inner.rows, 'row')} in a nested loop over"
+            f" {label}:"
             f" {_condition(loop) or 'no condition'}"
         )
         pairs = outer.rows * inner.rows
@@ -123,12 +125,13 @@ def _sorts(plan: PlanNode, catalog: Catalog) -> Iterator[Costly]:
         if any(node.kind == "Limit" for node in sort.above()) and _is_first(sort):
             wanted = _own(scan) if scan else []
             index = propose(table, wanted, sort.sort_key) if table else None
-            text = f"sorts about {sort.rows:.0f} rows to return the first ones: {keys}"
+            text = f"sorts about {count(sort.rows, 'row')} to return the first ones: {keys}"
             yield Costly(_node("sort", table, sort.rows, text), index)
         elif size_bytes > catalog.work_mem_bytes:
             text = (
-                f"sorts about {sort.rows:.0f} rows ({size_bytes / 1e6:.0f} MB) on disk: work_mem is"
-                f" {catalog.work_mem_bytes / 1e6:.0f} MB: {keys}"
+                f"sorts about {count(sort.rows, 'row')} ({size_bytes / 1e6:,.0f} MB) on disk:"
+                " work_mem is"
+                f" {catalog.work_mem_bytes / 1e6:,.0f} MB: {keys}"
             )
             yield Costly(_node("sort", table, sort.rows, text))
 
@@ -213,7 +216,7 @@ def _sql(node: PlanNode, catalog: Catalog) -> str:
 
 
 def _reads(table: TableInfo) -> str:
-    return f"reads all {table.rows:.0f} rows of {table.label}"
+    return f"reads all {count(table.rows, 'row')} of {table.label}"
 
 
 def _condition(join: PlanNode) -> str:

@@ -9,6 +9,7 @@ from typing import Protocol
 import psycopg
 from psycopg import errors
 
+from straingauge.number_text import count
 from straingauge.observe.postgres_activity import MARK, scrub_statement
 from straingauge.observe.postgres_connection import SETTINGS, PostgresConnection, Rows
 from straingauge.observe.postgres_counters import TEXTS, WHERE_EXTENSION
@@ -202,6 +203,6 @@ def scrub_statement_line(line: str) -> str:
     return line[: len(line) - len(line.lstrip())] + scrub_statement(line)
 
 
-def _not_planned(count: int, why: str) -> str:
-    many = "1 statement" if count == 1 else f"{count} statements"
+def _not_planned(statements: int, why: str) -> str:
+    many = count(statements, "statement")
     return f"no plan of {many}: {why}"

@@ -19,6 +19,7 @@ import pytest
 
 from straingauge.errors import StraingaugeError, TargetError
 from straingauge.http.settings import HttpSettings
+from straingauge.number_text import count
 from straingauge.pytest_plugin.failures import describe, fail_report
 from straingauge.pytest_plugin.options import http_settings_of, option, taken_options
 from straingauge.pytest_plugin.scheduler import LoadScheduler, Scheduling, Worker
@@ -199,7 +200,7 @@ class ControllerPlugin:
         self._failures += report.failed
         most = self._config.getoption("maxfail")
         if self._coordinator is not None and most and self._failures >= most:
-            self._coordinator.abort(f"the session ends after {self._failures} failure(s)")
+            self._coordinator.abort(f"the session ends after {count(self._failures, 'failure')}")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -243,8 +244,9 @@ class ControllerPlugin:
         from straingauge.report import verdict_table, write_github
 
         writer = self._config.get_terminal_writer()
-        colour = bool(writer.hasmarkup)
-        terminalreporter.write(verdict_table(self._results, width=writer.fullwidth, colour=colour))
+        colour, wrap = bool(writer.hasmarkup), bool(terminalreporter.isatty)
+        shown = verdict_table(self._results, width=writer.fullwidth, colour=colour, wrap=wrap)
+        terminalreporter.write(self._status.encodable(shown))
         if self._summary is not None:
             terminalreporter.write_line(f"summary  {self._summary}")
         if self._page is not None:

@@ -2,10 +2,11 @@
 
 import threading
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import pytest
 
+from straingauge.line_wrap import encodable, wrapped
 from straingauge.redaction import redact
 from straingauge.workers import MergedReports
 
@@ -53,9 +54,8 @@ class Status:
         with self._lock, self._uncaptured():
             if not self._open:
                 self._end_line_of_pytest()
-            # Not through the writer, which would count this as part of pytest's own line.
-            file = self._config.get_terminal_writer()._file  # noqa: SLF001
-            file.write(CLEAR_LINE + line)
+            file = self._file
+            file.write(CLEAR_LINE + self.encodable(line))
             file.flush()
             self._open = bool(line)
 
@@ -68,12 +68,22 @@ class Status:
         self.rewrite("")
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
+            line = wrapped(line, self.width) if self.live else line
             with self._lock, self._uncaptured():
                 reporter.write_line(line)
+
+    def encodable(self, text: str) -> str:
+        """Return a text with lookalikes of the characters that the terminal lacks."""
+        return encodable(text, getattr(self._file, "encoding", None))
 
     def clear(self) -> None:
         """Remove the line before pytest writes."""
         self.rewrite("")
+
+    @property
+    def _file(self) -> TextIO:
+        """The terminal, not through pytest's writer, which would count what it is given."""
+        return self._config.get_terminal_writer()._file  # noqa: SLF001  there is no other way
 
     def _end_line_of_pytest(self) -> None:
         """Start a new line, so that pytest's own output, such as PASSED, is not overwritten."""

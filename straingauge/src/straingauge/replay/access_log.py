@@ -11,6 +11,7 @@ import numpy as np
 
 from straingauge.errors import UsageError
 from straingauge.journey import User
+from straingauge.number_text import count
 from straingauge.replay.json_lines import json_format
 from straingauge.replay.line_formats import COMMON, UVICORN, LogFormat
 from straingauge.replay.log_file import read_lines
@@ -164,7 +165,8 @@ class _Reader:
         summary, path = self.summary, self._source.path
         if 2 * summary.unparsed > summary.lines:
             raise UsageError(
-                f"{path}: {summary.unparsed} of {summary.lines} lines are not in the format"
+                f"{path}: {summary.unparsed} of {count(summary.lines, 'line')} are not in the"
+                " format"
                 f" {summary.format}; the first is line {summary.first_unparsed}:"
                 f" {self._first_unparsed[:_SHOWN]!a}",
                 hint="remove the lines of other formats, such as with grep",

@@ -76,8 +76,8 @@ class LogSummary:
         if not self.has_clients:
             yield "note", "the log has no addresses of clients: each request is its own session"
         if self.shared:
-            share = "1 session shares" if self.shared == 1 else f"{self.shared} sessions share"
-            of_users = f"one of the {self.users} users with another at the same time"
+            share = count(self.shared, "session shares", "sessions share")
+            of_users = f"one of the {count(self.users, 'user')} with another at the same time"
             yield "note", f"{share} {of_users}, whose responses may delay it: raise --max-users"
 
     @property

@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import Any, Final
 
 from straingauge.diagnosis import first_failure
-from straingauge.report.format import share
+from straingauge.number_text import share
 from straingauge.report.locations import shown_places
 from straingauge.report.text import (
     FAILING_GRADES,

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from straingauge.git import repository_path
+from straingauge.number_text import share
 from straingauge.redaction import without_secrets
-from straingauge.report.format import share
 from straingauge.report.locations import code_of
 from straingauge.report.markdown import markdown
 from straingauge.report.text import EVIDENCE, Result, remarks, shown_causes

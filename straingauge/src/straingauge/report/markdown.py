@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from straingauge.report.format import number, percent
+from straingauge.number_text import number, percent
 from straingauge.report.grades import look
 from straingauge.report.scenarios import scenario_lines
 from straingauge.report.streams import stream_lines

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from straingauge.report.format import number
+from straingauge.number_text import number
 from straingauge.report.locations import one_line
 from straingauge.report.text import Result
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from straingauge.report.format import count, number, share
+from straingauge.number_text import count, number, share
 from straingauge.report.text import Result
 
 MOST_LINES: Final = 15  # of each state
@@ -35,7 +35,7 @@ def profile(result: Result) -> dict[str, Any] | None:
         ],
         "stalls": [
             {
-                "at": f"{stall['t_s']:.1f}",
+                "at": f"{stall['t_s']:,.1f}",
                 "silent": number(stall["silent_ms"]),
                 "lines": "\n".join(map(_code, [*stall["lines"], *stall["tasks"]])) or "not visible",
             }
@@ -88,7 +88,9 @@ def _omitted(found: Mapping[str, Any]) -> str:
     """Say how many samples the kept stacks have, if these are not all."""
     kept = sum(each["samples"] for each in found["stacks"] if each["state"] == "running")
     total = found["running_samples"]
-    return "" if kept >= total else f"The most frequent stacks: {kept:,} of {total:,} samples."
+    return (
+        "" if kept >= total else f"The most frequent stacks: {kept:,} of {count(total, 'sample')}."
+    )
 
 
 def _total(found: Mapping[str, Any], state: str) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from straingauge.report.format import number, share
+from straingauge.number_text import count, number, share
 from straingauge.report.text import Result
 
 Pairs = list[tuple[str, str]]
@@ -18,7 +18,7 @@ def database(result: Result) -> dict[str, Any]:
     first = (
         f"{waits[0]['event']} {share(waits[0]['share'])} of active time" if waits else "no waits"
     )
-    deadlocks = f"{seen['deadlocks']} deadlocks" if seen.get("deadlocks") else ""
+    deadlocks = count(seen["deadlocks"], "deadlock") if seen.get("deadlocks") else ""
     missing = "; ".join(seen.get("unavailable") or [])
     return {
         "seen": True,
@@ -33,7 +33,7 @@ def database(result: Result) -> dict[str, Any]:
             {
                 "share": share(each["share"]),
                 "calls": f"{each['calls']:,}",
-                "per_request": f"{each['calls_per_request']:.2f}",
+                "per_request": number(each["calls_per_request"]),
                 "mean": number(each["mean_ms"]),
                 "rows": f"{each['rows']:,}",
                 "query": each["query"],

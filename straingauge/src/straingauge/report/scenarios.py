@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from straingauge.report.format import count, number, percent, rate
+from straingauge.number_text import count, number, percent, rate
 from straingauge.report.text import PERCENTILES, Result, percentile
 
 
@@ -46,7 +46,7 @@ def _kept(scenario: Mapping[str, Any]) -> dict[str, str]:
     dropped = f", {scenario['dropped']:,} dropped" if scenario["dropped"] else ""
     return {
         "start": f"{scenario['start_s']:g}",
-        "late": f"{scenario['start_delay_p99_ms']:.1f}{dropped}",
+        "late": f"{number(scenario['start_delay_p99_ms'])}{dropped}",
     }
 
 

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from markupsafe import Markup
 
-from straingauge.report.format import number
+from straingauge.number_text import number
 
 Point = tuple[float, float]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from straingauge.report.format import number, percent, share
+from straingauge.number_text import number, percent, share
 from straingauge.report.grades import RUN_GRADES
 from straingauge.report.parts import ordered, part_styles
 from straingauge.report.text import PERCENTILES, Result, decided_by, grade, percentile

@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from straingauge.line_wrap import INDENT, pieces
+
 LABEL_WIDTH: Final = 8
 _LONGEST_WORD: Final = 20
-_INDENT: Final = "  "
+_ROW_INDENT: Final = "  "
 _NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _LEVELS: Final = "▁▂▃▄▅▆▇█"
@@ -37,8 +39,15 @@ def table(*columns: str, numbers: Sequence[str] = (), fixed: Sequence[str] = ())
     return made
 
 
-def render(parts: Iterable[Table | Text | str], *, width: int, colour: bool) -> str:
-    """Render tables, and lines that are not wrapped.
+def render(
+    parts: Iterable[Table | Text | str],
+    *,
+    width: int,
+    colour: bool,
+    wrap: bool = False,
+    indent: int = INDENT,
+) -> str:
+    """Render tables and lines.
 
     A table that has no room for its numbers and words becomes a few lines for each row.
 
@@ -46,6 +55,8 @@ def render(parts: Iterable[Table | Text | str], *, width: int, colour: bool) -> 
         parts: In their order.
         width: Of the terminal, in columns.
         colour: Whether the terminal shows colours.
+        wrap: Wrap lines that are longer, between words; else each stays one line.
+        indent: Of what is wrapped.
     """
     output = StringIO()
     console = Console(
@@ -62,8 +73,17 @@ def render(parts: Iterable[Table | Text | str], *, width: int, colour: bool) -> 
         elif isinstance(part, Table):
             output.writelines(f"{line}\n" for line in _stacked(part, width))
         else:
-            console.print(Text(part) if isinstance(part, str) else part, soft_wrap=True)
+            text = Text(part) if isinstance(part, str) else part
+            for line in _wrapped(text, width, indent) if wrap else (text,):
+                console.print(line, soft_wrap=True)
     return output.getvalue()
+
+
+def _wrapped(text: Text, width: int, indent: int) -> Iterator[Text]:
+    """Yield the lines of a text; all but the first are indented."""
+    for part in pieces(text.plain, width, indent):
+        line = text[part]
+        yield Text(" " * indent).append_text(line) if part.start else line
 
 
 def _fit(table: Table, width: int) -> bool:
@@ -94,8 +114,8 @@ def _stacked(table: Table, width: int) -> Iterator[str]:
         lines = wrap(
             text,
             width,
-            initial_indent=_INDENT,
-            subsequent_indent=_INDENT,
+            initial_indent=_ROW_INDENT,
+            subsequent_indent=_ROW_INDENT,
             break_on_hyphens=False,
         )
         yield from (line.replace(_NO_BREAK, " ") for line in lines)

@@ -7,8 +7,8 @@ from textwrap import shorten
 from typing import Any, Final
 
 from straingauge.diagnosis import FirstFailure, diagnose_session, first_failure
+from straingauge.number_text import count, number, percent, rate, share
 from straingauge.report.feeders import feeder_lines
-from straingauge.report.format import count, number, percent, rate, share
 from straingauge.report.locations import one_line, place, place_lines
 from straingauge.result.format.result import SessionCause
 from straingauge.verdict.judge import SPEED_NOT_JUDGED
@@ -69,7 +69,7 @@ def shown_causes(results: Sequence[Result]) -> list[SessionCause]:
 
 def first_sentence(first: FirstFailure) -> str:
     """Return what failed first, in which test, and when."""
-    when = "" if first.at_s is None else f", {first.at_s:.0f} s after its start"
+    when = "" if first.at_s is None else f", {first.at_s:,.0f} s after its start"
     return f"{first.message} ({first.test}{when})"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from straingauge.report.format import number, percent
+from straingauge.number_text import number, percent
 from straingauge.report.text import PERCENTILES, Result, percentile
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from straingauge.report.format import number, percent
+from straingauge.number_text import number, percent
 from straingauge.report.grades import look
 from straingauge.report.scenarios import scenario_lines
 from straingauge.report.streams import stream_lines
@@ -29,16 +29,17 @@ WIDE: Final = 120  # columns, from which there is room for what decided each ver
 _NUMBERS: Final = ("requests", "req/s", "errors", *(f"{name} ms" for name in PERCENTILES))
 
 
-def verdict_table(results: Found, *, width: int, colour: bool) -> str:
+def verdict_table(results: Found, *, width: int, colour: bool, wrap: bool = False) -> str:
     """Render all runs, one row each; remarks; where the files are; the first failure and its cause.
 
     Args:
         results: Each with its file, None where there is none.
         width: Of the terminal, in columns.
         colour: Whether the terminal shows colours.
+        wrap: Wrap lines that are longer, between words.
     """
     runs = _table((result for result, _ in results), wide=width >= WIDE)
-    return render([runs, *_lines(results)], width=width, colour=colour)
+    return render([runs, *_lines(results)], width=width, colour=colour, wrap=wrap)
 
 
 def _lines(results: Found) -> Iterator[str]:

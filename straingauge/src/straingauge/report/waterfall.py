@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from straingauge.report.format import count, number, share
+from straingauge.number_text import count, number, share
 from straingauge.report.locations import one_line
 from straingauge.report.text import Result
 
@@ -43,7 +43,7 @@ def traces(result: Result) -> dict[str, Any] | None:
         "statements": [
             {
                 "endpoint": each["endpoint"],
-                "per_request": f"{each['per_request']:.1f}",
+                "per_request": number(each["per_request"]),
                 "avg": number(each["avg_ms"]),
                 "share": share(each["share"]),
                 "parent": each["parent"],
@@ -55,7 +55,7 @@ def traces(result: Result) -> dict[str, Any] | None:
             {
                 "endpoint": each["endpoint"],
                 "host": each["host"],
-                "per_request": f"{each['per_request']:.1f}",
+                "per_request": number(each["per_request"]),
                 "avg": number(each["avg_ms"]),
                 "max": number(each["max_ms"]),
                 "errors": each["errors"],
@@ -73,7 +73,7 @@ def _endpoint(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
         "endpoint": name,
         "traces": found["traces"],
         "duration": number(found["duration_ms"]),
-        "statements": f"{found['statements_per_request']:.1f}",
+        "statements": number(found["statements_per_request"]),
         "parts": [
             {
                 "name": title,

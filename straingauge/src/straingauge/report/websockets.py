@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from straingauge.report.format import count, number
+from straingauge.number_text import count, number
 from straingauge.report.text import Result
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from straingauge.abort import AbortEvaluator, RunTotals
+from straingauge.number_text import plain
 from straingauge.verdict import Thresholds
 from straingauge.workers import Ending, MergedReports
 from straingauge.workers.merge import merge_reports
@@ -48,5 +49,5 @@ class AbortWatch:
         self._next_s = began_s + (time.monotonic() - began_s) / MAX_CPU_SHARE
         if ending is not None and end_load(test, ending):
             self._say(
-                f"load {metadata.name} is aborted after {ending.at_s:.1f} s: {ending.message}"
+                f"load {metadata.name} is aborted after {plain(ending.at_s, 3)} s: {ending.message}"
             )

@@ -24,6 +24,7 @@ from straingauge.live_view.loopback_server import (
     Reply,
     Route,
 )
+from straingauge.number_text import count, plain
 from straingauge.runner.live_run import LiveRun
 from straingauge.statistics import metrics
 from straingauge.workers import Ending
@@ -112,14 +113,14 @@ class Control:
     def _users(self, parameters: Parameters) -> Reply:
         if self._kind() not in (*_CLOSED, "scenarios"):
             raise RefusedError(409, "the load has an arrival rate: POST /rate percent=N")
-        count = _number(parameters, "count", "20")
+        users = _number(parameters, "count", "20")
         merged = self._run.merged
         most = merged.metadata.configuration["users"] if merged and merged.metadata else 0
-        if count != int(count) or not 0 <= count <= most:
+        if users != int(users) or not 0 <= users <= most:
             raise RefusedError(
                 400, f"count must be a whole number from 0 to {most}, the load's users"
             )
-        return self._set(replace(self._current, users=int(count)), f"{count:g} users")
+        return self._set(replace(self._current, users=int(users)), count(users, "user"))
 
     def _pause(self, *, paused: bool) -> Reply:
         self._kind()
@@ -130,11 +131,11 @@ class Control:
         ending = Ending("user", "by the control endpoint", at_s)
         if not self._loads().end_load(self._run.test, ending):
             raise RefusedError(409, "no load is running")
-        self._say(f"the load is stopped after {at_s:.1f} s")
+        self._say(f"the load is stopped after {plain(at_s, 3)} s")
         return self._status()
 
     def _set(self, pace: Pace, change: str) -> Reply:
-        at = f"{change} after {self._elapsed_s():.1f} s"
+        at = f"{change} after {plain(self._elapsed_s(), 3)} s"
         if not self._loads().set_pace(self._run.test, pace, at):
             raise RefusedError(409, "no load is running")
         self._pace = pace

@@ -102,7 +102,7 @@ class ExplainPass:
                 notes.append(f"no explain pass: {instrumentation.problem}")
                 return
             self._say(
-                f"explain pass: traced requests to a second instance, {self._duration_s:.0f} s"
+                f"explain pass: traced requests to a second instance, {self._duration_s:,.0f} s"
             )
             env = {**started.config.env, **instrumentation.env}
             config = replace(started.config, env=env)

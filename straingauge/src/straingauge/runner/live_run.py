@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from straingauge.report.format import number
+from straingauge.number_text import number
 from straingauge.result.assembly import compose, conclude
 from straingauge.result.format.result import Result
 from straingauge.verdict import Thresholds

@@ -84,7 +84,7 @@ class MemoryPass:
 
     def _measure(self, started: StartedService) -> FollowUpSections:
         duration_s = WARM_UP_S + 2 * HALF_S
-        self._say(f"memory pass: requests to a second instance, {duration_s:.0f} s")
+        self._say(f"memory pass: requests to a second instance, {duration_s:,.0f} s")
         users = min(MAX_USERS, len(self._spec.users))
         env = {**started.config.env, MEMORY: FRAMES}
         config = replace(started.config, env=env)

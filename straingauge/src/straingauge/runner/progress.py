@@ -5,6 +5,7 @@ quick ━━━━━━━╸━━━━━━━━  0:07, 0:08 left, 700 req
 
 import time
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from io import StringIO
 from typing import Protocol
@@ -14,8 +15,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from straingauge.number_text import count, number, rate
 from straingauge.recording import Record
-from straingauge.report.format import count, number, rate
 from straingauge.statistics import is_precise, metrics
 from straingauge.workers import MergedReports, RunMetadata
 from straingauge.workers.merge import merge_reports
@@ -33,7 +34,9 @@ PHASES = {
     "verify": "verifying",
     "teardown": "tearing down",
 }
-COOLDOWN = "cooldown: watching memory and connections"
+WATCHING = ": watching memory and connections"
+COOLDOWN = f"cooldown{WATCHING}"
+OMITTED_FIRST = ("p50", "requests", "p99", "errors", "rate")  # on a narrow terminal, in this order
 FINISHING = "finishing"
 
 
@@ -92,21 +95,43 @@ class Snapshot:
         """True in a phase whose statistics do not change."""
         return self.phase == COOLDOWN or self.phase.startswith(FINISHING)
 
-    def as_text(self) -> str:
-        """Return everything but the name as text."""
+    def as_text(self, width: int | None = None) -> str:
+        """Return everything but the name as text.
+
+        Args:
+            width: The columns there are; without room for all, what matters least is omitted.
+        """
         if self.phase == COOLDOWN:
-            return f"{COOLDOWN}, {self.left_s:.0f} s left" if self.left_s else COOLDOWN
+            long = f"{COOLDOWN}, {self.left_s:.0f} s left" if self.left_s else COOLDOWN
+            return long if width is None or len(long) <= width else long.replace(WATCHING, "")
         if self.phase.startswith(FINISHING):
             return self.phase
-        parts = [self.phase] if self.phase else [clock(self.elapsed_s)]
-        if not self.phase and self.left_s is not None:
-            parts.append(f"{clock(self.left_s)} left")
+        omitted: frozenset[str] = frozenset()
+        for part in ("", *OMITTED_FIRST):
+            omitted |= {part}
+            text = self._without(omitted)
+            if width is None or len(text) <= width:
+                break
+        return text
+
+    def _without(self, omitted: Collection[str]) -> str:
+        """Return the text without some of its parts."""
+        left = "" if self.phase or self.left_s is None else f"{clock(self.left_s)} left"
         counted = count(self.requests, "request")
-        parts.append(f"{counted} in this phase" if self.phase else counted)
-        parts.append(rate(self.rate_per_s))
-        parts.append(f"{self.errors_percent:.1f} % errors")
-        percentiles = (f"{name} {number(value)}" for name, value in self.latency_ms.items())
-        return f"{', '.join(parts)}, {' '.join(percentiles)} ms"
+        parts = {
+            "phase": self.phase or clock(self.elapsed_s),
+            "left": left,
+            "requests": f"{counted} in this phase" if self.phase else counted,
+            "rate": rate(self.rate_per_s),
+            "errors": f"{self.errors_percent:.1f} % errors",
+        }
+        times = [
+            f"{name} {number(value)}"
+            for name, value in self.latency_ms.items()
+            if name not in omitted
+        ]
+        shown = [text for name, text in parts.items() if text and name not in omitted]
+        return f"{', '.join(shown)}, {' '.join(times)} ms"
 
 
 @dataclass(slots=True)
@@ -204,7 +229,7 @@ def snapshot(
 
 def progress_line(now: Snapshot, width: int, *, colour: bool = True) -> str:
     """Return one line for a terminal of a width: numbers, and name and bar if there is room."""
-    words = Text(now.as_text(), no_wrap=True, overflow="ellipsis", end="")
+    words = Text(now.as_text(width - 1), no_wrap=True, overflow="ellipsis", end="")
     if now.errors_percent:
         words.highlight_regex(r"[\d.]+ % errors", "bold red")
     grid = Table.grid(padding=(0, 1), pad_edge=False)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from straingauge.journey.execution import journey_name
+from straingauge.number_text import count
 from straingauge.observe.listener import describe_listener
 from straingauge.redaction import redact
 from straingauge.result.assembly import environment
@@ -84,7 +85,7 @@ def describe(spec: LoadSpec, url: str) -> str:
         journey_name(journey) for journey, _ in spec.journeys.weights
     ]
     more = [f"{len(names) - MOST_JOURNEYS} more"] if len(names) > MOST_JOURNEYS else []
-    users = f"{len(spec.users)} user{'' if len(spec.users) == 1 else 's'}"
+    users = count(len(spec.users), "user")
     duration_s = spec.schedule.duration_s
     listener = describe_listener(spec.http.listening_url(url))
     parts = [

@@ -13,6 +13,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
+from straingauge.number_text import count, plain
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -59,7 +61,7 @@ def lost(merged: "MergedReports", ended_ns: int) -> str:
     samples = round(requests * missing_s / lasted_s) if lasted_s > 0 else 0
     return (
         "the process that ran the load was killed or has crashed: the last"
-        f" {missing_s:.1f} s, with an estimated {samples} samples, are missing"
+        f" {plain(missing_s, 3)} s, with an estimated {count(samples, 'sample')}, are missing"
     )
 
 

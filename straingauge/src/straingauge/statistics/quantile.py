@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 
 from straingauge.histogram import Histogram
+from straingauge.number_text import count
 
 # For more samples the normal approximation differs by one or two ranks.
 _EXACT_UP_TO: Final = 20_000
@@ -51,7 +52,10 @@ def quantile(histogram: Histogram, q: float, confidence: float = 0.95) -> Quanti
     ranks = interval_ranks(n, q, confidence)
     if ranks is None:
         needed = samples_needed(q, confidence)
-        reason = f"{n} samples are too few for p{q * 100:g}: its interval needs {needed}"
+        reason = (
+            f"{count(n, 'sample is', 'samples are')} too few for p{q * 100:g}: its interval needs"
+            f" {needed:,}"
+        )
         return Quantile(q, value_ns / 1e6, None, None, reason)
     low_ns, high_ns = (histogram.ranked_ns(rank) for rank in ranks)
     return Quantile(q, value_ns / 1e6, low_ns / 1e6, high_ns / 1e6, None)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from straingauge.number_text import count
 from straingauge.recording.sampled_requests import SampledRequest
 from straingauge.result.format.traces import (
     SpanCounts,
@@ -128,7 +129,7 @@ def _notes(counts: SpanCounts, requests: int, traced: int) -> list[str]:
     )
     found = [f"{number} {what}" for number, what in lines if number]
     if requests and not traced:
-        found.insert(0, f"no span of {requests} sampled requests arrived")
+        found.insert(0, f"no span of {count(requests, 'sampled request')} arrived")
     return found
 
 

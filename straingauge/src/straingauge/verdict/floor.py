@@ -7,6 +7,7 @@ floor, but leaving them out does not switch it off.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from straingauge.number_text import count
 from straingauge.result.format.result import Grade
 from straingauge.verdict.grade import Threshold
 from straingauge.verdict.thresholds import ByMetric
@@ -38,13 +39,13 @@ def without_success(result: Mapping[str, Any]) -> Iterable[Failing]:
     """
     metrics = result["metrics"]
     if failures := _failures(metrics, result["errors"]["kinds"]):
-        yield "", "critical", f"none of {metrics['total_requests']:,} requests succeeded"
+        yield "", "critical", f"none of {count(metrics['total_requests'], 'request')} succeeded"
         return
     for name, endpoint in result["endpoints"].items():
         if failures := _failures(endpoint, endpoint["errors"]["kinds"]):
             grade: Grade = "critical" if failures >= ENOUGH_FAILURES else "warning"
             total = endpoint["total_requests"]
-            yield name, grade, f"{name}: none of {total:,} requests succeeded"
+            yield name, grade, f"{name}: none of {count(total, 'request')} succeeded"
 
 
 def _failures(metrics: Mapping[str, Any], kinds: Mapping[str, int]) -> int:

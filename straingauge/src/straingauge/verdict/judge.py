@@ -151,14 +151,22 @@ def _finding(
     if value is None:
         message = f"{subject} has a threshold, but no data"
     else:
-        limit = _limit(threshold, grade)
-        message = f"{subject} {plain(value, 4)} {unit}".rstrip() + f", {limit} {unit}".rstrip()
+        words, limit = _limit(threshold, grade)
+        shown = f"{subject} {_beside(value, limit)} {unit}".rstrip()
+        message = f"{shown}, {words} {plain(limit)} {unit}".rstrip()
     return Finding(metric, grade, message, endpoint, value, threshold)
 
 
-def _limit(threshold: Threshold, grade: Grade) -> str:
+def _limit(threshold: Threshold, grade: Grade) -> tuple[str, float]:
+    """Return the limit that a value is shown with, and its words."""
     if grade in _PASSED:
-        return f"target {plain(threshold.target)}"
+        return "target", threshold.target
     bound = "below" if threshold.higher_is_better else "from"
     level = threshold.critical if grade == "critical" else threshold.warning
-    return f"{grade} {bound} {plain(level)}"
+    return f"{grade} {bound}", level
+
+
+def _beside(value: float, limit: float) -> str:
+    """Format a value with three digits, or as many as show that it is not its limit."""
+    texts = [plain(value, digits) for digits in range(3, 7)]
+    return next((text for text in texts if value == limit or text != plain(limit)), texts[0])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from straingauge.number_text import count
 from straingauge.result.format.reason import Reason
 
 
@@ -16,11 +17,12 @@ def shared_cpus_note(processes: int, usable: int) -> Iterator[Reason]:
         usable: CPUs that they may use.
     """
     if processes > usable:
-        cpus = "1 CPU" if usable == 1 else f"{usable} CPUs"
+        cpus = count(usable, "CPU")
         yield Reason(
             "shared_cpus",
             "note",
-            f"{processes} processes of the generator share {cpus}, which is all that they may use:"
+            f"{count(processes, 'process', 'processes')} of the generator share {cpus}, which is"
+            " all that they may use:"
             " they wait for each other, which delays requests",
             f"start no more than that: --processes {usable}",
         )

@@ -6,6 +6,7 @@ An *invalid* run has no grade. A *note* is something a reader must know about th
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+from straingauge.number_text import count, plain, were
 from straingauge.result.format.reason import Reason, ended_early
 from straingauge.statistics import samples_needed
 from straingauge.verdict.validity_input import ValidityInput
@@ -49,7 +50,7 @@ def _interrupted(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason(
             "interrupted",
             "invalid",
-            f"{evidence.interrupted}, after {evidence.requests} requests; "
+            f"{evidence.interrupted}, after {count(evidence.requests, 'request')}; "
             "the result contains the measurements until then",
             "repeat the run",
         )
@@ -89,7 +90,8 @@ def _rate_limited(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason(
             "rate_limited",
             "invalid" if share > RATE_LIMITED_LIMIT else "note",
-            f"{evidence.rate_limited} of {evidence.requests} requests ({share:.1%}) were "
+            f"{evidence.rate_limited:,} of {count(evidence.requests, 'request')} ({share:.1%})"
+            f" {were(evidence.rate_limited)} "
             "rate-limited (429): the run measures the rate limiter",
             "spread the load over more users, or raise the service's limit for this test",
         )
@@ -101,7 +103,8 @@ def _out_of_sockets(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason(
             "out_of_sockets",
             "invalid" if share > WITHOUT_SOCKET_LIMIT else "note",
-            f"{evidence.without_socket} of {evidence.requests} requests ({share:.1%}) were not"
+            f"{evidence.without_socket:,} of {count(evidence.requests, 'request')} ({share:.1%})"
+            f" {were(evidence.without_socket)} not"
             " sent: the generator had no open file or local port left for a connection",
             "keep connections open between requests, use fewer users on each machine, or raise its"
             " limits: ulimit -n, net.ipv4.ip_local_port_range",
@@ -123,8 +126,8 @@ def _late(evidence: ValidityInput) -> Iterable[Reason]:
     yield Reason(
         "generator_saturated" if saturated else "generator_late",
         "invalid" if (saturated or late > LATE_LIMIT_MS) and not evidence.is_down else "note",
-        f"the generator was late by {late:.0f} ms or more for 1 % of the requests (arrivals "
-        f"{evidence.start_delay_p99_ms:.0f} ms, event loop {evidence.loop_lag_p99_ms:.0f} ms, "
+        f"the generator was late by {late:,.0f} ms or more for 1 % of the requests (arrivals "
+        f"{evidence.start_delay_p99_ms:,.0f} ms, event loop {evidence.loop_lag_p99_ms:,.0f} ms, "
         f"{evidence.cpu_share:.0%} of a core busy), which is part of the response times"
         f"{_whatever_the_delays(evidence)}",
         "use more processes (-n), a lower rate, or a machine without other work",
@@ -136,9 +139,10 @@ def _whatever_the_delays(evidence: ValidityInput) -> str:
     if not evidence.is_down:
         return ""
     failed = (
-        f"the connections of {evidence.disconnected} of {evidence.requests} requests failed"
+        f"the connections of {evidence.disconnected:,} of {count(evidence.requests, 'request')}"
+        " failed"
         if evidence.disconnected > evidence.wrong_responses
-        else f"none of {evidence.requests} responses was right"
+        else f"none of {count(evidence.requests, 'response')} was right"
     )
     return f"; the run is judged nevertheless: {failed}, which a late generator does not cause"
 
@@ -153,7 +157,7 @@ def _blocking_call(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason(
             "blocking_call",
             "note",
-            f"the own step {name!r} kept the generator's event loop for {kept_ms:.0f} ms, in which"
+            f"the own step {name!r} kept the generator's event loop for {kept_ms:,.0f} ms, in which"
             " all other requests were late",
             "decorate what blocks with measure(name), which runs it in a thread",
         )
@@ -164,7 +168,7 @@ def _few_threads(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason(
             "few_threads",
             "note",
-            f"own steps waited {evidence.thread_queue_p99_ms:.0f} ms or more for a thread of the"
+            f"own steps waited {evidence.thread_queue_p99_ms:,.0f} ms or more for a thread of the"
             " generator in 1 % of the cases, which is in none of their times",
             "use more processes (-n), or an asynchronous client and call(...)",
         )
@@ -172,8 +176,8 @@ def _few_threads(evidence: ValidityInput) -> Iterable[Reason]:
 
 def _tear_down(evidence: ValidityInput) -> Iterable[Reason]:
     failed, missed = evidence.tear_down_failed, evidence.not_torn_down
-    found = [f"{failed} requests or steps of the tear-down failed"] if failed else []
-    found += [f"{missed} users were not torn down in time"] if missed else []
+    found = [f"{count(failed, 'request')} or steps of the tear-down failed"] if failed else []
+    found += [f"{count(missed, 'user was', 'users were')} not torn down in time"] if missed else []
     if found:
         yield Reason(
             "tear_down",
@@ -221,7 +225,8 @@ def _lost(evidence: ValidityInput) -> Iterable[Reason]:
             "lost_worker",
             "invalid" if share > LOST_LIMIT else "note",
             f"process {lost.process} was lost ({lost.reason}) with an "
-            f"estimated {lost.samples_estimate} samples, and about {evidence.unsent} requests of "
+            f"estimated {count(lost.samples_estimate, 'sample')}, and about"
+            f" {count(evidence.unsent, 'request')} of "
             f"its share were not sent: {share:.0%} of the load is missing",
             "find out why it exited: memory (dmesg) or a signal",
         )
@@ -232,7 +237,8 @@ def _shared_accounts(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason(
             "single_account" if evidence.accounts == 1 else "shared_accounts",
             "note",
-            f"{evidence.users} users share {evidence.accounts} account(s): per-user limits trigger "
+            f"{count(evidence.users, 'user shares', 'users share')}"
+            f" {count(evidence.accounts, 'account')}: per-user limits trigger "
             "earlier, caches are unrealistically warm, and isolation is not tested",
             "create an account for each user",
         )
@@ -256,7 +262,8 @@ def _idle(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason(
             "idle_processes",
             "note",
-            f"{evidence.idle} of {evidence.idle + evidence.processes} processes are idle: more "
+            f"{evidence.idle} of"
+            f" {count(evidence.idle + evidence.processes, 'process', 'processes')} are idle: more "
             "processes than cores or users would only disturb the measurement",
         )
 
@@ -266,7 +273,8 @@ def _few_samples(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason(
             "few_samples",
             "note",
-            f"p99 needs {ENOUGH_FOR_P99} samples for its confidence interval, and this run has"
+            f"p99 needs {count(ENOUGH_FOR_P99, 'sample')} for its confidence interval, and this"
+            " run has"
             f" {evidence.requests}",
             "send more requests to measure p99",
         )
@@ -278,8 +286,9 @@ def _stragglers(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason(
             "stragglers",
             "note",
-            f"{found.stragglers} of {evidence.requests} requests ended after the schedule, the last"
-            f" one {found.longest_s:.1f} s after it: they do not count in the throughput",
+            f"{found.stragglers:,} of {count(evidence.requests, 'request')} ended after the"
+            " schedule, the last"
+            f" one {plain(found.longest_s, 3)} s after it: they do not count in the throughput",
         )
 
 

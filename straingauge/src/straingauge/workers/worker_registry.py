@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
+from straingauge.number_text import plain
 from straingauge.result.format.reason import Reason
 from straingauge.result.format.resources import LocustWorker
 from straingauge.workers import LostProcess
@@ -196,23 +197,25 @@ class WorkerRegistry:
         messages = []
         if state.joined_ns - self.started_ns > LATE_NS:
             messages.append(
-                f"{state.name} joined {self._after_s(state.joined_ns):.1f} s after the start; "
+                f"{state.name} joined {plain(self._after_s(state.joined_ns), 3)} s after the"
+                " start; "
                 "before that, its share of the load was sent by the others or not at all"
             )
         if state.finished_ns and self.ended_ns is not None and state.finished_ns < self.ended_ns:
             messages.append(
-                f"{state.name} left {self._after_s(state.finished_ns):.1f} s after the start, "
+                f"{state.name} left {plain(self._after_s(state.finished_ns), 3)} s after the"
+                " start, "
                 "after its final report"
             )
         messages += [
-            f"{state.name} was silent from {self._after_s(start):.1f} s to "
-            f"{self._after_s(end):.1f} s after the start"
+            f"{state.name} was silent from {plain(self._after_s(start), 3)} s to "
+            f"{plain(self._after_s(end), 3)} s after the start"
             for start, end in state.silences
         ]
         notes = [Reason("worker_joined_or_left", "note", message) for message in messages]
         clock = state.report["clock"] if state.report else None
         if state.report and (clock is None or clock["error_ms"] > MAX_CLOCK_ERROR_MS):
-            error = f"up to {clock['error_ms']:.0f} ms" if clock else "an unknown amount"
+            error = f"up to {clock['error_ms']:,.0f} ms" if clock else "an unknown amount"
             notes.append(
                 Reason(
                     "clock_uncertain",
@@ -225,7 +228,7 @@ class WorkerRegistry:
 
     def _last_sign(self, state: WorkerState) -> str:
         since_s = max(self._after_s(state.heard_ns), 0.0)
-        message = f"no heartbeat since {since_s:.1f} s after the start"
+        message = f"no heartbeat since {plain(since_s, 3)} s after the start"
         return message if state.report else f"{message}, before its first report"
 
     def _max_samples_lost(self, state: WorkerState, now_ns: int) -> int:

@@ -9,6 +9,7 @@ from straingauge.diagnosis.cause import LIKELY, Evidence, cause, scale
 from straingauge.diagnosis.cpu_wait import usable_cpus, utilization
 from straingauge.diagnosis.lock_waits import LockWait, find_lock_wait
 from straingauge.diagnosis.result_view import ResultView, number
+from straingauge.number_text import count
 
 SERVICE = ("resources", "service")
 MACHINE = ("resources", "machine")
@@ -113,12 +114,13 @@ def _contention(wait: LockWait | None) -> tuple[float, str] | None:
 
 def _not_accepted(result: ResultView) -> tuple[str, ...]:
     """Describe connections that the service had not accepted, if there were any for long."""
-    queue = [count for _, count in result.samples("accept_queue")]
+    queue = [waiting for _, waiting in result.samples("accept_queue")]
     if not queue or statistics.median(queue) < 1:
         return ()
     return (
-        f"up to {max(queue):.0f} connections waited to be accepted, {statistics.median(queue):.0f}"
-        " or more in half of the samples: all workers of the server were in use",
+        f"up to {count(max(queue), 'connection')} waited to be accepted,"
+        f" {statistics.median(queue):,.0f} or more in half of the samples: all workers of the"
+        " server were in use",
     )
 
 
@@ -158,8 +160,8 @@ def _queue(result: ResultView) -> tuple[float, str] | None:
         return None  # times that rise are as far apart
     names = ", ".join(each.endpoint for each in main[:3])
     evidence = (
-        f"{in_flight:.0f} requests were in flight on average, of which about {max(served, 1):.0f}"
-        f" at a time were served (Little's law): {names}"
+        f"{count(in_flight, 'request was', 'requests were')} in flight on average, of which about"
+        f" {max(served, 1):,.0f} at a time were served (Little's law): {names}"
     )
     return (0.75 if widest <= NARROW else 0.45), evidence  # the work itself may vary
 
@@ -194,8 +196,9 @@ def _backlog(result: ResultView) -> tuple[float, str] | None:
         return None
     rate = _arrival_rate(result)
     evidence = (
-        f"requests arrived at {rate:.0f}/s and were completed at {rate / (1 + growth):.0f}/s: each"
-        f" second the response time rose by {1000 * growth:.0f} ms"
+        f"requests arrived at {rate:,.0f}/s and were completed at {rate / (1 + growth):,.0f}/s:"
+        " each"
+        f" second the response time rose by {1000 * growth:,.0f} ms"
     )
     return 0.75, evidence
 
@@ -217,7 +220,7 @@ def _busy(result: ResultView) -> tuple[float, str] | None:
         return 0.5, "the CPU of the service was not observed"
     if own >= FULL_PERCENT * cpus:
         return None
-    idle = f"the service used {own:.0f} % of a core meanwhile"
+    idle = f"the service used {own:,.0f} % of a core meanwhile"
     if 100 * utilization(result) >= FULL_PERCENT:
         return 0.45, f"{idle}, and waited for a CPU most of the time"
     database = result.part_share("db") or 0.0

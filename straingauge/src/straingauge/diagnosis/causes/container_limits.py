@@ -6,6 +6,7 @@ from straingauge.diagnosis.cpu_wait import share_of_waits
 from straingauge.diagnosis.onset import first_increase_s
 from straingauge.diagnosis.result_view import ResultView, is_in_waves
 from straingauge.diagnosis.throttling import service_throttling
+from straingauge.number_text import count
 
 SERVICE = ("resources", "service")
 MACHINE = ("resources", "machine")
@@ -60,7 +61,7 @@ def _throttled(result: ResultView) -> Evidence | None:
     if throttling is None:
         return None
     used = result.figure(*SERVICE, "cpu_percent", "avg")
-    evidence = [throttling.sentence, f"the service used {used:.0f} % of a core on average"]
+    evidence = [throttling.sentence, f"the service used {used:,.0f} % of a core on average"]
     if throttling.shared:
         evidence.append("the load generator has the same quota, and takes a part of it")
     return Evidence(throttling.confidence, tuple(evidence))
@@ -141,15 +142,22 @@ def out_of_memory(result: ResultView) -> Evidence | None:
         return None
     if own:
         limit_mb = result.number(*SERVICE, "limits", "memory_mb")
-        limit = "" if limit_mb is None else f", whose limit is {limit_mb:.0f} MB"
-        first = f"the kernel ended {own:.0f} processes of the service's control group{limit}"
+        limit = "" if limit_mb is None else f", whose limit is {limit_mb:,.0f} MB"
+        first = (
+            f"the kernel ended {count(own, 'process', 'processes')} of the service's control group"
+            f"{limit}"
+        )
     else:
-        first = f"the kernel ended {machine:.0f} processes of this machine for lack of memory"
+        first = (
+            f"the kernel ended {count(machine, 'process', 'processes')} of this machine for lack of"
+            " memory"
+        )
     evidence = [first]
     if exited:
-        evidence.append(f"{exited:.0f} serving processes exited during the load")
+        processes = count(exited, "serving process", "serving processes")
+        evidence.append(f"{processes} exited during the load")
     peak_mb = result.number(*SERVICE, "memory", "peak_mb")
     if peak_mb is not None:
-        evidence.append(f"its serving processes had up to {peak_mb:.0f} MB in a sample")
+        evidence.append(f"its serving processes had up to {peak_mb:,.0f} MB in a sample")
     onset_s = first_increase_s(result, "oom_kills" if own else "machine_oom_kills")
     return Evidence(0.95 if own else 0.7, tuple(evidence), onset_s=onset_s)

@@ -27,6 +27,7 @@ from straingauge.diagnosis.traced_statements import (
     repeated_in_traces,
     slow_in_traces,
 )
+from straingauge.number_text import count, plain
 
 DATABASE = ("resources", "database")
 AWAY = re.compile(
@@ -103,7 +104,8 @@ def n_plus_one(result: ResultView) -> Evidence | None:
     evidence = Evidence(
         confidence,
         (
-            f"{loop.repeats:.1f} times per {of} ({calls:.0f} calls for {loop.requests:.0f}):"
+            f"{plain(loop.repeats, 3)} times per {of} ({count(calls, 'call')} for"
+            f" {loop.requests:,.0f}):"
             f" {statement_text(worst)}",
         ),
         where=tuple(
@@ -142,7 +144,7 @@ def slow_statement(result: ResultView) -> Evidence | None:
     if not confidence:
         return None
     evidence = [
-        f"{mean_ms:.0f} ms on average, {number(worst, 'share'):.0%} of all database time:"
+        f"{mean_ms:,.0f} ms on average, {number(worst, 'share'):.0%} of all database time:"
         f" {statement_text(worst)}"
     ]
     if share is not None:
@@ -186,7 +188,8 @@ def lock_contention(result: ResultView) -> Evidence | None:
     evidence = []
     if blocked or longest_s:
         evidence.append(
-            f"up to {blocked:.0f} connections waited for a lock, the longest {longest_s:.1f} s;"
+            f"up to {count(blocked, 'connection')} waited for a lock, the longest"
+            f" {plain(longest_s, 3)} s;"
             f" one waited in {share:.0%} of all samples of busy connections"
         )
     where: list[Location] = []
@@ -202,7 +205,7 @@ def lock_contention(result: ResultView) -> Evidence | None:
             where.append(running_statement(result, holding, lock="holds"))
         where.append(running_statement(result, waiting, lock="waits"))
     if deadlocks:
-        evidence.append(f"{deadlocks:.0f} deadlocks, each ended by an error")
+        evidence.append(f"{count(deadlocks, 'deadlock')}, each ended by an error")
     return Evidence(confidence, tuple(evidence), where=tuple(where))
 
 
@@ -241,7 +244,7 @@ def database_away(result: ResultView) -> Evidence | None:
     unavailable = [name for name in result.endpoints if _is_unavailable(result, name)]
     samples, failed = (result.figure(*DATABASE, key) for key in ("samples", "failed_samples"))
     if failed >= max(1, 0.05 * samples) and result.errors:
-        evidence = f"{failed:.0f} of {samples:.0f} samples of the database failed"
+        evidence = f"{failed:,.0f} of {count(samples, 'sample')} of the database failed"
         return Evidence(0.9, (evidence, *((words,) if words else ())))
     if missing and (words or result.errors):
         return Evidence(0.9, (missing[0], *((words,) if words else ())))
@@ -263,7 +266,7 @@ def database_answered(result: ResultView) -> bool:
 
 
 def _missing(result: ResultView, scan: Mapping[str, Any]) -> Evidence | None:
-    rows, count = number(scan, "rows_per_seq_scan") or 0.0, number(scan, "seq_scans") or 0.0
+    rows, scans = number(scan, "rows_per_seq_scan") or 0.0, number(scan, "seq_scans") or 0.0
     table = str(scan.get("table"))
     everything = statements(result)
     mentioned = [each for each in everything if _mentions(each, table)]
@@ -277,15 +280,16 @@ def _missing(result: ResultView, scan: Mapping[str, Any]) -> Evidence | None:
         share = time_share(result, total_ms(mentioned or everything))
     confidence = scale(rows, BIG_TABLE_ROWS, 5 * BIG_TABLE_ROWS)
     evidence = [
-        f"{count:.0f} sequential scans of table {table}, {rows:.0f} rows each,"
-        f" during {result.requests:.0f} requests"
+        f"{count(scans, 'sequential scan')} of table {table}, {count(rows, 'row')} each,"
+        f" during {count(result.requests, 'request')}"
     ]
     if mentioned:
         statement = mentioned[0]
         returned = rows_per_call(statement)
         confidence += 0.1 if returned <= SELECTIVE * rows else 0.0
         evidence.append(
-            f"about {returned:.0f} rows are returned each time: {statement_text(statement)}"
+            f"about {count(returned, 'row is', 'rows are')} returned each time:"
+            f" {statement_text(statement)}"
         )
     advice = f"look at the filters of statements on {table}: which column has no index?"
     read_by = mentioned[0] if mentioned else None
@@ -314,8 +318,8 @@ def _scans(result: ResultView) -> Iterable[Mapping[str, Any]]:
 
 
 def _is_unavailable(result: ResultView, endpoint: str) -> bool:
-    count = result.figure("endpoints", endpoint, "status_codes", "503")
-    return count >= max(3, 0.01 * result.figure("endpoints", endpoint, "total_requests"))
+    unavailable = result.figure("endpoints", endpoint, "status_codes", "503")
+    return unavailable >= max(3, 0.01 * result.figure("endpoints", endpoint, "total_requests"))
 
 
 def _mentions(statement: Mapping[str, Any], table: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.raised_exceptions import with_exceptions
 from straingauge.diagnosis.result_view import ResultView, number
+from straingauge.number_text import count
 
 # Of streams and WebSockets, and of HTTP/2, too.
 BROKEN = ("reset", "early_close", "closed", "goaway", "stream_reset", "stream_refused")
@@ -128,7 +129,7 @@ def unreachable(result: ResultView) -> Evidence | None:
     if after := rows[answered[-1] + 1 :]:
         start_s = number(after[0], "start_s") or 0.0
         sentences.insert(
-            1, f"the service answered at first, and no request from {start_s:.0f} s on"
+            1, f"the service answered at first, and no request from {start_s:,.0f} s on"
         )
     return replace(evidence, sentences=tuple(sentences), advice=(ENDED_ADVICE, *evidence.advice))
 
@@ -177,7 +178,7 @@ def idle_connections_closed(result: ResultView) -> Evidence | None:
     if not closed:
         unseen = "but it closed no idle connection without a request, so it may have failed"
         return Evidence(0.45, (*evidence.sentences, unseen), evidence.advice)
-    seen = f"the service closed {closed:.0f} more idle connections before a request was sent"
+    seen = f"the service closed {closed:,.0f} more idle connections before a request was sent"
     return Evidence(evidence.confidence + 0.1, (*evidence.sentences, seen), evidence.advice)
 
 
@@ -234,12 +235,12 @@ def wrong_content(result: ResultView) -> Evidence | None:
 
 def _errors(result: ResultView, kinds: tuple[str, ...]) -> Evidence | None:
     """Return evidence as confident as these kinds' share of all errors."""
-    count = sum(result.errors.get(kind, 0) for kind in kinds)
-    if not count:
+    failed = sum(result.errors.get(kind, 0) for kind in kinds)
+    if not failed:
         return None
-    share = count / sum(result.errors.values())
+    share = failed / sum(result.errors.values())
     evidence = [
-        f"{count:.0f} of {result.requests:.0f} requests: {_counts(result, kinds)}",
+        f"{failed:,.0f} of {count(result.requests, 'request')}: {_counts(result, kinds)}",
         *_endpoints(result, kinds),
     ]
     rows = [row for row in result.examples if row.get("kind") in kinds]
@@ -250,17 +251,17 @@ def _errors(result: ResultView, kinds: tuple[str, ...]) -> Evidence | None:
 
 def _counts(result: ResultView, kinds: tuple[str, ...]) -> str:
     found = {kind: result.errors[kind] for kind in kinds if kind in result.errors}
-    return ", ".join(f"{count:.0f} x {kind}" for kind, count in found.items())
+    return ", ".join(f"{amount:,.0f} x {kind}" for kind, amount in found.items())
 
 
 def _endpoints(result: ResultView, kinds: tuple[str, ...]) -> list[str]:
     """Return a sentence with the three endpoints of the highest error rate."""
     shares = {}
     for name, each in result.endpoints.items():
-        count = sum(number(each, "errors", "kinds", kind) or 0 for kind in kinds)
+        failed = sum(number(each, "errors", "kinds", kind) or 0 for kind in kinds)
         requests = number(each, "total_requests") or 0
-        if count and requests:
-            shares[name] = count / requests
+        if failed and requests:
+            shares[name] = failed / requests
     most = sorted(shares, key=lambda name: -shares[name])[:3]
     listed = ", ".join(f"{name} ({shares[name]:.1%})" for name in most)
     return [f"most often {listed}"] if most else []

@@ -2,6 +2,7 @@
 
 from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.result_view import ResultView
+from straingauge.number_text import count
 
 KIND = "journey_error"
 
@@ -29,9 +30,11 @@ def journey_bug(result: ResultView) -> Evidence | None:
     others = sum(result.errors.values()) - raised
     rows = [row for row in result.examples if row.get("kind") == KIND]
     details = dict.fromkeys(str(row.get("detail")) for row in rows)
-    count = f"{raised:.0f} exceptions in journeys" if raised > 1 else "1 exception in a journey"
+    exceptions = count(raised, "exception in a journey", "exceptions in journeys")
     after = (
-        f", after {result.requests:.0f} requests" if result.requests else "; no request was sent"
+        f", after {count(result.requests, 'request')}"
+        if result.requests
+        else "; no request was sent"
     )
-    evidence = (f"{count}{after}", *(f"for example: {each}" for each in list(details)[:1]))
+    evidence = (f"{exceptions}{after}", *(f"for example: {each}" for each in list(details)[:1]))
     return Evidence(0.95 if raised > others else 0.5, evidence)

@@ -11,6 +11,7 @@ from straingauge.diagnosis.cause import Evidence, cause, scale
 from straingauge.diagnosis.result_view import ResultView, is_in_waves, number
 from straingauge.diagnosis.topic import topic_of_metric
 from straingauge.diagnosis.traced_time import traced_time
+from straingauge.number_text import count, plain
 
 NOTICED_MS = 100.0  # people take a shorter response time to be immediate (Nielsen 1993)
 TAIL = 3.0  # times the median
@@ -106,8 +107,9 @@ def slow_tail(result: ResultView) -> Evidence | None:
     medians, tops = zip(*slow.values(), strict=True)
     confidence = 0.6 if len(slow) / len(tails) >= 0.6 else 0.4
     evidence = [
-        f"the slowest few percent take {min(tops):.0f} to {max(tops):.0f} ms, half of all"
-        f" requests at most {max(medians):.0f} ms, at {len(slow)} of {len(tails)} endpoints"
+        f"the slowest few percent take {min(tops):,.0f} to {max(tops):,.0f} ms, half of all"
+        f" requests at most {plain(max(medians), 3)} ms, at {len(slow)} of"
+        f" {count(len(tails), 'endpoint')}"
     ]
     outside = _outside(result)
     if outside is not None:
@@ -117,7 +119,7 @@ def slow_tail(result: ResultView) -> Evidence | None:
         confidence = confidence + 0.15 if outside >= 0.7 else min(confidence, 0.35)
     times = [ms for row in result.slowest if (ms := number(row, "response_ms"))]
     if len(times) >= 5 and max(times) <= 1.4 * min(times):
-        evidence.append(f"slow by about one amount: {min(times):.0f} to {max(times):.0f} ms")
+        evidence.append(f"slow by about one amount: {min(times):,.0f} to {max(times):,.0f} ms")
         confidence += 0.1
     if _in_pauses(result, max(tops)):
         evidence.append("the whole service paused for about as long: these requests met a pause")
@@ -151,8 +153,8 @@ def slow_start(result: ResultView) -> Evidence | None:
     if len(times) < 5 or start_s is None:
         return None
     early = sum(t_s <= start_s for t_s in times) / len(times)
-    when = "first wave" if is_in_waves(result) else f"first {start_s:.1f} s"
-    evidence = f"{early:.0%} of the {len(times)} slowest requests came in the {when}"
+    when = "first wave" if is_in_waves(result) else f"first {plain(start_s, 3)} s"
+    evidence = f"{early:.0%} of the {count(len(times), 'slowest request')} came in the {when}"
     return Evidence(scale(early, 0.7, 1.1), (evidence,)) if early >= 0.7 else None
 
 
@@ -193,7 +195,7 @@ def slowing_down(result: ResultView) -> Evidence | None:
     )
     if low < 5 or result.fails_mostly:
         return None
-    evidence = f"response times rise by {slope:.0f} % per minute (at least {low:.0f} %)"
+    evidence = f"response times rise by {slope:,.0f} % per minute (at least {low:,.0f} %)"
     return Evidence(scale(low, 10, 40), (evidence,))
 
 
@@ -216,15 +218,17 @@ def _slow_for_many(result: ResultView, endpoint: str) -> tuple[float, str] | Non
     """Return the time of an endpoint's slow requests and a sentence on them; None if few are."""
     p50_ms = result.figure("endpoints", endpoint, "latency_ms", "p50")
     if p50_ms >= NOTICED_MS:
-        return p50_ms, f"{endpoint}: half of all requests take {p50_ms:.0f} ms or more"
+        return p50_ms, f"{endpoint}: half of all requests take {p50_ms:,.0f} ms or more"
     tail, share = _tail(result, endpoint), _slow_share(result, endpoint)
     if tail is None or not _is_far_above(*tail) or share <= SMALL_SHARE:
         return None
     processes = result.figure("resources", "service", "processes", "peak")
-    workers = f", or one of the {processes:.0f} processes is slow" if processes > 1 else ""
+    workers = (
+        f", or one of {count(processes, 'process', 'processes')} is slow" if processes > 1 else ""
+    )
     return tail[1], (
-        f"{endpoint}: about {share:.0%} of all requests take {tail[1]:.0f} ms, half of all at most"
-        f" {p50_ms:.0f} ms: they do different things, such as with and without a cache{workers}"
+        f"{endpoint}: about {share:.0%} of all requests take {tail[1]:,.0f} ms, half of all at most"
+        f" {p50_ms:,.0f} ms: they do different things, such as with and without a cache{workers}"
     )
 
 

@@ -9,6 +9,7 @@ from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.location import CodeLocation, Location
 from straingauge.diagnosis.remaining import remaining_files, remaining_threads, waiting_threads
 from straingauge.diagnosis.result_view import ResultView, number
+from straingauge.number_text import count, plain
 from straingauge.statistics import Trend, theil_sen
 
 MEMORY = ("resources", "service", "memory")
@@ -50,14 +51,14 @@ def memory_leak(result: ResultView) -> Evidence | None:
     later_mb = result.figure(*MEMORY, "later_trend_mb_per_200_requests", "slope")
     low_mb = result.figure(*MEMORY, "later_trend_mb_per_200_requests", "low")
     evidence = [
-        f"memory grew by {growth_mb:.1f} MB in {result.requests:.0f} requests; in the second half"
-        f" by {later_mb:.2f} MB per 200 requests (at least {low_mb:.2f})"
+        f"memory grew by {plain(growth_mb, 3)} MB in {count(result.requests, 'request')}; in the"
+        f" second half by {plain(later_mb, 3)} MB per 200 requests (at least {plain(low_mb, 3)})"
     ]
     where = _growing_lines(result)
     if where:
         rate = result.rows("memory", "lines")[0]["bytes_per_request"]
         evidence.append(
-            f"{rate / 1000:.1f} kB per request are kept at {where[0].file}:{where[0].line}"
+            f"{plain(rate / 1000, 3)} kB per request are kept at {where[0].file}:{where[0].line}"
             " in a second instance"
         )
     final_mb, initial_mb = (
@@ -68,14 +69,16 @@ def memory_leak(result: ResultView) -> Evidence | None:
         return Evidence(0.65, (*evidence, "not measured during the cooldown"), where=where)
     slope_mb = result.figure(*MEMORY, "trend_mb_per_200_requests", "slope")
     if later_mb < STEADY * slope_mb:
-        evidence.append(f"it slowed down: {slope_mb:.2f} MB per 200 requests over the whole run")
+        evidence.append(
+            f"it slowed down: {plain(slope_mb, 3)} MB per 200 requests over the whole run"
+        )
         return Evidence(0.5, tuple(evidence), (LONGER,), where)
     language = result.at("resources", "service", "runtime", "language")
     if language in LAZY_HEAPS and result.duration_s < SURE_S:
         evidence.append(f"a heap of {language} may grow for minutes before garbage is collected")
         return Evidence(0.5, tuple(evidence), (LONGER,), where)
     kept_mb = final_mb - initial_mb
-    evidence.append(f"{kept_mb:.1f} MB of it remained after the cooldown")
+    evidence.append(f"{plain(kept_mb, 3)} MB of it remained after the cooldown")
     return Evidence(0.9 if kept_mb >= 0.6 * growth_mb else 0.35, tuple(evidence), where=where)
 
 
@@ -182,8 +185,8 @@ def _more_than_in_flight(result: ResultView) -> Evidence | None:
     if growth < max(EXECUTORS * users, 2 * MIN_THREADS) or largest > MOST_AT_ONCE * growth:
         return None
     evidence = (
-        f"{growth:.0f} more threads than before the load remained after the cooldown, with at most"
-        f" {users:.0f} requests at a time",
+        f"{count(growth, 'more thread')} than before the load remained after the cooldown, with at"
+        f" most {count(users, 'request')} at a time",
     )
     is_python = result.at("resources", "service", "runtime", "language") == "python"
     return Evidence(0.87 if is_python else 0.6, evidence)
@@ -212,13 +215,13 @@ def _never_released(result: ResultView, resource: str, words: str, least: float)
     if growth < 2 * least and growth < STEADY * before:
         return None
     evidence = [
-        f"{words} rose from {samples[0][1]:.0f} to {max(n for _, n in samples):.0f}, by"
-        f" {growth:.0f} in the second half of the load"
+        f"{words} rose from {samples[0][1]:,.0f} to {max(n for _, n in samples):,.0f}, by"
+        f" {growth:,.0f} in the second half of the load"
     ]
     final = result.number(*COOLDOWN, resource)
     if final is None:
         return Evidence(0.6, (*evidence, "not measured during the cooldown"))
-    evidence.append(f"{final:.0f} remained after the cooldown")
+    evidence.append(f"{final:,.0f} remained after the cooldown")
     return Evidence(0.9 if final >= samples[0][1] + growth else 0.35, tuple(evidence))
 
 

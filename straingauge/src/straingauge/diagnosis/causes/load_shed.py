@@ -5,6 +5,7 @@ import statistics
 from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.causes.database import AWAY, database_answered
 from straingauge.diagnosis.result_view import ResultView, number
+from straingauge.number_text import count, plain
 
 MIN_REJECTED = 5
 MIN_SHARE = 0.05  # of an endpoint's requests
@@ -33,17 +34,17 @@ def load_shed(result: ResultView) -> Evidence | None:
     limit at the door hits all of them.
     """
     rejecting = [name for name in result.endpoints if _rejected_share(result, name) >= MIN_SHARE]
-    count = sum(result.figure("endpoints", name, "status_codes", "503") for name in rejecting)
-    if count < MIN_REJECTED or result.figure("resources", "pool", "timeouts"):
+    shed = sum(result.figure("endpoints", name, "status_codes", "503") for name in rejecting)
+    if shed < MIN_REJECTED or result.figure("resources", "pool", "timeouts"):
         return None
     if result.error_matching(AWAY) is not None:
         return None
-    evidence = [f"{count:.0f} of {result.requests:.0f} requests got status 503"]
+    evidence = [f"{shed:,.0f} of {count(result.requests, 'request')} got status 503"]
     answered, follows = database_answered(result), _follows_load(result)
     if follows is not None:
         evidence.append(follows)
     elif len(rejecting) == len(result.endpoints) > 1:
-        evidence.append(f"all {len(rejecting)} endpoints return it")
+        evidence.append(f"all of {count(len(rejecting), 'endpoint')} return it")
     if answered:
         evidence.append("the database answered all the time")
     if follows is not None:
@@ -79,6 +80,6 @@ def _follows_load(result: ResultView) -> str | None:
     if high_rps < MORE_LOAD * low_rps or high < max(MORE_REJECTED * low, MIN_SHARE):
         return None
     return (
-        f"they follow the load: {low:.0%} failed at {low_rps:.0f} requests/s, {high:.0%} at"
-        f" {high_rps:.0f}"
+        f"they follow the load: {low:.0%} failed at {plain(low_rps, 3)} requests/s, {high:.0%} at"
+        f" {plain(high_rps, 3)}"
     )

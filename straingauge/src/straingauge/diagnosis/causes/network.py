@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from straingauge.diagnosis.cause import Evidence, cause, scale
 from straingauge.diagnosis.result_view import ResultView, number
+from straingauge.number_text import plain
 
 # A segment that is sent again delays its request by 200 ms or more (RFC 6298; Linux's shortest
 # timeout), so one in a hundred requests is the 99th percentile.
@@ -53,13 +54,14 @@ def packets_lost(result: ResultView) -> Evidence | None:
     sent = result.samples("segments_sent")
     total = sent[-1][1] - sent[0][1] if sent else 0.0
     sentences = [
-        f"{count:.0f} of the {total:.0f} TCP segments that this machine sent were not acknowledged"
-        f" in time and sent again: {100 * per_request:.1f} for 100 requests"
+        f"{count:,.0f} of the {total:,.0f} TCP segments that this machine sent were not"
+        " acknowledged"
+        f" in time and sent again: {plain(100 * per_request, 3)} for 100 requests"
     ]
     silence = _longest_silence(result)
     if silence is not None:
         sentences.append(
-            f"from {silence[0]:.0f} s to {silence[1]:.0f} s of the load, no request was answered"
+            f"from {silence[0]:,.0f} s to {silence[1]:,.0f} s of the load, no request was answered"
         )
     elif count <= AGAIN_AT_MOST * _connections(result):
         confidence = min(confidence, 0.6)

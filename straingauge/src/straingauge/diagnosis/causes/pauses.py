@@ -6,6 +6,7 @@ from straingauge.diagnosis.cause import Evidence, cause, scale
 from straingauge.diagnosis.cpu_wait import is_starved
 from straingauge.diagnosis.event_loop import MUCH_BLOCKED, blocked_loop_thread, occupied_loop
 from straingauge.diagnosis.result_view import ResultView, is_in_waves, number
+from straingauge.number_text import count, plain
 
 SERVICE = ("resources", "service")
 STALLS = ("metrics", "stalls")
@@ -55,11 +56,11 @@ def event_loop_blocked(result: ResultView) -> Evidence | None:
         return None
     confidence = min(scale(longest_ms, 100, 250), scale(share, 0.02, 0.06))
     evidence = [
-        f"the event loop was blocked {blocks:.0f} times, {blocked_s:.1f} s in total ({share:.0%} of"
-        f" the time), the longest {longest_ms:.0f} ms"
+        f"the event loop was blocked {count(blocks, 'time')}, {plain(blocked_s, 3)} s in total"
+        f" ({share:.0%} of the time), the longest {plain(longest_ms, 3)} ms"
     ]
     if stalls := result.figure(*STALLS, "count"):
-        evidence.append(f"clients saw {stalls:.0f} pauses in which no request was answered")
+        evidence.append(f"clients saw {count(stalls, 'pause')} in which no request was answered")
     return Evidence(_limited(result, longest_ms, confidence), tuple(evidence))
 
 
@@ -119,12 +120,12 @@ def freeze(result: ResultView) -> Evidence | None:
     waves a few slow requests look the same, so waves prove little. An event loop that kept running
     points to something else that all requests share.
     """
-    count, longest_ms = result.figure(*STALLS, "count"), result.figure(*STALLS, "longest_ms")
+    pauses, longest_ms = result.figure(*STALLS, "count"), result.figure(*STALLS, "longest_ms")
     total_s, every_s = result.figure(*STALLS, "total_s"), result.number(*STALLS, "period_s")
     share = total_s / result.duration_s if result.duration_s else 0.0
     if result.fails_mostly:
         return None
-    if count < 2 or longest_ms < NOTICEABLE_MS or share < 0.01:
+    if pauses < 2 or longest_ms < NOTICEABLE_MS or share < 0.01:
         return _released_together(result)
     confidence = min(scale(longest_ms, 150, 400), scale(share, 0.01, 0.05))
     if longest_ms < UNUSUAL * result.figure("metrics", "latency_ms", "p50"):
@@ -137,12 +138,13 @@ def freeze(result: ResultView) -> Evidence | None:
         confidence = min(confidence, 0.4)  # a wave starts when the slowest of the last one is done
     waiting = result.figure(*STALLS, "peak_waiting")
     evidence = [
-        f"{count:.0f} pauses without a response while up to {waiting:.0f}"
-        f" requests were in flight: {total_s:.1f} s in total ({share:.0%} of the time), the longest"
-        f" {longest_ms:.0f} ms"
+        f"{count(pauses, 'pause')} without a response while up to"
+        f" {count(waiting, 'request was', 'requests were')} in flight: {plain(total_s, 3)} s in"
+        f" total ({share:.0%} of the time), the longest"
+        f" {longest_ms:,.0f} ms"
     ]
     if every_s is not None:
-        evidence.append(f"about every {every_s:.1f} s")
+        evidence.append(f"about every {plain(every_s, 3)} s")
     if result.number(*SERVICE, "event_loop", "blocks") == 0:
         evidence.append("the event loop was not blocked during the pauses")
     return Evidence(_limited(result, longest_ms, confidence), tuple(evidence))
@@ -167,7 +169,7 @@ def _released_together(result: ResultView) -> Evidence | None:
     if shortest_ms < max(UNUSUAL * typical_ms, NOTICEABLE_MS):
         return None
     instants = _instants(sorted(ended_s for ended_s, _ in rows), AT_ONCE * shortest_ms / 1000)
-    shared = sum(count for _, count in instants)
+    shared = sum(answered for _, answered in instants)
     start_s = min(3.0, 0.1 * result.duration_s)
     later = [ended_s for ended_s, _ in instants if ended_s - shortest_ms / 1000 > start_s]
     if shared < TOGETHER * len(rows) or not later:
@@ -177,8 +179,8 @@ def _released_together(result: ResultView) -> Evidence | None:
         confidence = 0.4  # the generator or the whole machine may have paused instead
     when = ", ".join(f"{ended_s:.1f}" for ended_s, _ in instants[:5])
     evidence = (
-        f"{shared} of the {len(rows)} slowest requests ended at the same {len(instants)} instant(s)"
-        f" ({when} s): they waited for the same thing"
+        f"{shared} of the {count(len(rows), 'slowest request')} ended at the same"
+        f" {count(len(instants), 'instant')} ({when} s): they waited for the same thing"
     )
     return Evidence(confidence, (evidence,))
 

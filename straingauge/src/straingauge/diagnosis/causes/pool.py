@@ -8,6 +8,7 @@ from straingauge.diagnosis.database_time import limited, time_share
 from straingauge.diagnosis.lock_waits import find_pool_wait
 from straingauge.diagnosis.result_view import POOL_WORDS, ResultView
 from straingauge.diagnosis.statement_endpoint import last_statements
+from straingauge.number_text import count, plain
 
 POOL = ("resources", "pool")
 COOLDOWN = ("resources", "cooldown")
@@ -49,8 +50,8 @@ def connection_per_request(result: ResultView) -> Evidence | None:
     if not confidence:
         return None
     evidence = (
-        f"{sessions:.0f} connections to PostgreSQL were opened"
-        f" during {result.requests:.0f} requests"
+        f"{count(sessions, 'connection')} to PostgreSQL opened"
+        f" during {count(result.requests, 'request')}"
     )
     return Evidence(min(confidence, MOST_UNMEASURED), (evidence,))
 
@@ -99,15 +100,18 @@ def pool_exhausted(result: ResultView) -> Evidence | None:
         return found if result.at(*POOL) is None else None
     evidence = []
     if timeouts:
-        evidence.append(f"{timeouts:.0f} requests timed out waiting for a connection")
+        evidence.append(f"{count(timeouts, 'request')} timed out waiting for a connection")
     if words:
         evidence.append(f"the errors say: {words}")
     if size:
-        used = f"all {peak:.0f} connections" if peak >= size else f"{peak:.0f} connections"
-        pools = f"size {size:.0f}" + (f", {processes:.0f} processes" if processes > 1 else "")
+        used = count(peak, "connection was", "connections were")
+        used = f"all {used}" if peak >= size else used
+        pools = f"size {size:,.0f}" + (
+            f", {count(processes, 'process', 'processes')}" if processes > 1 else ""
+        )
         evidence.append(
-            f"{used} were in use ({pools}), up to {waiters:.0f} requests waited, {wait_ms:.0f} ms"
-            " on average"
+            f"{used} in use ({pools}), up to {count(waiters, 'request')} waited,"
+            f" {plain(wait_ms, 3)} ms on average"
         )
     if share is not None:
         evidence.append(f"waiting for a connection takes {share:.0%} of the time of slow requests")
@@ -125,7 +129,7 @@ def _waits_in_profile(result: ResultView) -> Evidence | None:
         f" {wait.snapshots} snapshots, most often in {at.function} ({at.file}:{at.line})"
     ]
     if peak:
-        evidence.append(f"at most {peak:.0f} connections to the database were open")
+        evidence.append(f"{count(peak, 'open connection')} to the database at most")
     return Evidence(scale(wait.everywhere, *LIKELY_SHARE), tuple(evidence), where=(at,))
 
 
@@ -151,8 +155,8 @@ def _all_connections_busy(result: ResultView) -> Evidence | None:
         return None
     confidence = min(scale(waiting, WAITING_PER_CONNECTION, 3 * WAITING_PER_CONNECTION), 0.7)
     evidence = (
-        f"all {size:.0f} connections to the database were in use in {full:.0%} of the samples,"
-        f" while {result.in_flight:.0f} requests were in flight on average",
+        f"all connections to the database ({size:,.0f}) were in use in {full:.0%} of the samples,"
+        f" while {count(result.in_flight, 'request was', 'requests were')} in flight on average",
     )
     return Evidence(confidence, evidence)
 
@@ -212,17 +216,17 @@ def _connections_in_use(result: ResultView) -> Evidence | None:
     elif idle and not working:
         confidence = 0.6
     evidence = [
-        f"{kept:.0f} connections are in use after"
-        f" {result.figure(*COOLDOWN, 'duration_s'):.0f} s without requests"
+        f"{count(kept, 'connection is', 'connections are')} in use after"
+        f" {result.figure(*COOLDOWN, 'duration_s'):,.0f} s without requests"
     ]
     if rising:
-        steps = ", ".join(f"{value:.0f}" for value in minima)
+        steps = ", ".join(f"{value:,.0f}" for value in minima)
         evidence.append(f"minimum in use in each quarter of the load: {steps}")
     if idle:
         evidence.append("in the database they are idle in a transaction")
     idle_s = result.figure(*CONNECTIONS, "idle_in_transaction_longest_s")
     if idle_s >= 1:
-        evidence.append(f"a transaction was idle for {idle_s:.0f} s in the database")
+        evidence.append(f"a transaction was idle for {idle_s:,.0f} s in the database")
     return Evidence(confidence, tuple(evidence))
 
 
@@ -243,12 +247,12 @@ def _transactions_left(result: ResultView) -> Evidence | None:
     if kept >= 2:
         confidence = 0.87 if rising or idle_s >= FORGOTTEN_S else 0.6
     evidence = [
-        f"{kept:.0f} connections are idle in a transaction after"
-        f" {result.figure(*COOLDOWN, 'duration_s'):.0f} s without requests,"
-        f" the longest for {idle_s:.0f} s"
+        f"{count(kept, 'connection is', 'connections are')} idle in a transaction after"
+        f" {result.figure(*COOLDOWN, 'duration_s'):,.0f} s without requests,"
+        f" the longest for {idle_s:,.0f} s"
     ]
     if rising:
-        steps = ", ".join(f"{value:.0f}" for value in minima)
+        steps = ", ".join(f"{value:,.0f}" for value in minima)
         evidence.append(f"minimum in each quarter of the load: {steps}")
     return Evidence(confidence, tuple(evidence))
 

@@ -2,6 +2,7 @@
 
 from straingauge.diagnosis.cause import Cause, Evidence, cause
 from straingauge.diagnosis.result_view import ResultView
+from straingauge.number_text import count
 
 
 @cause(
@@ -22,7 +23,7 @@ def rate_limiter_tight(result: ResultView) -> Evidence | None:
     if not limited or reason is None:
         return None
     certain = reason.get("severity") == "invalid"
-    message = str(reason.get("message") or f"{limited:.0f} requests got status 429")
+    message = str(reason.get("message") or f"{count(limited, 'request')} got status 429")
     return Evidence(0.85 if certain else 0.45, (message,))
 
 

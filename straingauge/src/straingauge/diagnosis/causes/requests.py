@@ -5,6 +5,7 @@ from typing import Any
 
 from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.result_view import ResultView, number
+from straingauge.number_text import count
 
 MIN_SHARE = 0.95  # of all requests; a service with a fault completes some of them
 FEW_SHARE = 0.05  # before credentials expire
@@ -53,8 +54,9 @@ def wrong_requests(result: ResultView) -> Evidence | None:
     if most in DENIED:
         return None
     evidence = (
-        f"{sum(rejected.values()):.0f} of {result.requests:.0f} requests were rejected,"
-        f" {rejected[most]:.0f} of them with status {most}"
+        f"the service rejected {sum(rejected.values()):,.0f} of"
+        f" {count(result.requests, 'request')},"
+        f" {rejected[most]:,.0f} of them with status {most}"
     )
     return Evidence(0.9, (evidence,))
 
@@ -88,9 +90,9 @@ def unauthorized(result: ResultView) -> Evidence | None:
             continue  # too few, or expected
         total, limited = result.figure("endpoints", name, "total_requests"), number(codes, "429")
         if rejected + (limited or 0) >= MIN_SHARE * total:
-            denied.append(f"{name}: {rejected:.0f} of {total:.0f} requests got status {most}")
+            denied.append(f"{name}: {rejected:,.0f} of {count(total, 'request')} got status {most}")
         elif failed <= rejected / MIN_SHARE and (since_s := _expired(result, name)) is not None:
-            denied.append(f"{name}: all requests from {since_s:.0f} s on got status {most}")
+            denied.append(f"{name}: all requests from {since_s:,.0f} s on got status {most}")
             advice.append("tokens expired during the load: renew them in the journey")
     if not denied:
         return None

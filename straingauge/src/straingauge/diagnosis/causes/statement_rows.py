@@ -8,6 +8,7 @@ from straingauge.diagnosis.result_view import ResultView, number
 from straingauge.diagnosis.statement_endpoint import statement_location
 from straingauge.diagnosis.statement_plans import costliest_node
 from straingauge.diagnosis.statements import rows_per_call, statement_text, statements
+from straingauge.number_text import count, plain
 
 DATABASE = ("resources", "database")
 READ = re.compile(r"\s*(with|select)\b", re.IGNORECASE)  # of others, the rows are those changed
@@ -45,7 +46,7 @@ def large_result(result: ResultView) -> Evidence | None:
     confidence = limited(scale(rows, MANY_ROWS / 2, CERTAINLY_MANY), time_share(result, time_ms))
     if not confidence:
         return None
-    evidence = f"{rows:.0f} rows are returned by each call: {statement_text(worst)}"
+    evidence = f"{count(rows, 'row is', 'rows are')} returned by each call: {statement_text(worst)}"
     return Evidence(confidence, (evidence,), where=(statement_location(result, worst),))
 
 
@@ -83,8 +84,8 @@ def spilled_to_disk(result: ResultView) -> Evidence | None:
     if not confidence:
         return None
     evidence = [
-        f"{files:.0f} temporary files with {written / 1e6:.0f} MB were written, with {calls:.0f}"
-        f" calls of {statement_text(main)}"
+        f"{count(files, 'temporary file')} with {plain(written / 1e6, 3)} MB, with"
+        f" {count(calls, 'call')} of {statement_text(main)}"
     ]
     if node:
         evidence.append(f"its plan {node}")

@@ -12,6 +12,7 @@ from straingauge.http.streaming.inflater import Inflater
 from straingauge.http.streaming.plain import ChunkParser, LineParser
 from straingauge.http.streaming.stream import EventCheck, Stream
 from straingauge.http.streaming.time_log import TimeLog
+from straingauge.number_text import count
 
 Ending: TypeAlias = Literal["end_mark", "server", "limit", "load_end", "failure"]
 """The end of a stream: its end mark, the end of the response, a limit of the test, the end of the
@@ -154,7 +155,7 @@ class StreamReader:
 
     @property
     def _count(self) -> str:
-        return f"{self.events} event{'' if self.events == 1 else 's'}"
+        return count(self.events, "event")
 
     def _add(self, event: Event, at_ns: int) -> RequestFailed | None:
         declared = self.declared

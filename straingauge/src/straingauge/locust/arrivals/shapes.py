@@ -269,7 +269,7 @@ class Breakpoint(ArrivalShape):
         if failed_percent > self.error_percent:
             exceeded = f"{failed_percent:.1f} % errors (limit {self.error_percent:g} %)"
         elif p95_ms > self.p95_ms:
-            exceeded = f"p95 {p95_ms:.0f} ms (limit {self.p95_ms:g} ms)"
+            exceeded = f"p95 {p95_ms:,.0f} ms (limit {self.p95_ms:g} ms)"
         else:
             return None
         share = (monotonic() - self._started_s) / self.duration_s

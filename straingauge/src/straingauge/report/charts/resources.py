@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
+from straingauge.number_text import count
 from straingauge.report.charts.chart_data import Chart, placeholder, series
 
 Samples = Sequence[Mapping[str, float]]
@@ -28,7 +29,9 @@ def resource_charts(result: Mapping[str, Any]) -> list[Chart]:
                 "load generator": _shares(samples, "generator_cpu_s"),
             },
             _unseen(resources, "the service's processes were not found"),
-            limits=[_line(f"all {cores} cores: {100 * cores} %", 100 * cores)] if cores else [],
+            limits=[_line(f"{count(cores, 'core')}: {100 * cores} %", 100 * cores)]
+            if cores
+            else [],
         ),
         _chart(
             *("memory", "Memory of the service", "MB"),

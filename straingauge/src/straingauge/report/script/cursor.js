@@ -167,7 +167,7 @@ function heatAt(chart, at) {
   const [, , cells] = slot;
   const count = sum(cells.filter((_, n) => n % 2));
   const [least, most] = edges(cells);
-  return count ? `${figure(count)} requests of ${figure(least)} to ${figure(most)} ${chart.unit}` : "no response";
+  return count ? `${figure(count)} ${count === 1 ? "request" : "requests"} of ${figure(least)} to ${figure(most)} ${chart.unit}` : "no response";
 }
 
 function valueText(chart, legend) {

@@ -1,18 +1,16 @@
-// Numbers and units as text, with three significant digits.
+// Numbers and units as text, with three significant digits and separated thousands, as in `number_text`.
 
 function figure(value) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
   if (size >= 1e6) return `${trimmed(value / 1e6)} M`;
-  if (size >= 1e4) return `${trimmed(value / 1e3)} k`;
   return trimmed(value);
 }
 
 function trimmed(value) {
   const size = Math.abs(value);
-  if (size === 0) return "0";
-  if (size >= 100) return value.toFixed(0);
-  return String(Number(value.toPrecision(size >= 10 ? 3 : 2)));
+  if (size >= 100) return Math.round(value).toLocaleString("en-US");
+  return String(Number(value.toPrecision(3)));
 }
 
 // With a short unit: the title of the chart has all of it.

@@ -7,6 +7,7 @@ from typing import cast
 from straingauge.engine import EngineStats
 from straingauge.feeders import FeederUse, merge_uses
 from straingauge.http import ErrorKind
+from straingauge.number_text import count
 from straingauge.observe import Observations
 from straingauge.observe.runtime import CLOSING_SERVERS
 from straingauge.recording import MAX_ENDPOINTS, OTHER, Record
@@ -95,9 +96,7 @@ def compose(
         "status_codes": whole["status_codes"],
         "errors": whole["errors"],
         "phases": {phase: metrics(record, phase) for phase in record.phases if phase != "main"},
-        "resources": resources(
-            observations, engines, measured.requests("main"), merged.start_ns
-        ),
+        "resources": resources(observations, engines, measured.requests("main"), merged.start_ns),
         "validity": as_dict(_with_reasons(check_validity(validity_input), found.reasons)),
     }
     if metadata.started_ns is not None and merged.start_ns is not None:
@@ -218,8 +217,8 @@ def _setup_error(merged: MergedReports, record: Record) -> str | None:
     last = next((name for name, requests in done.items() if requests), None)
     if merged.abort_reason != "interrupted" or last is None:
         return merged.abort_reason
-    sent = f"{done[last]} request{'' if done[last] == 1 else 's'}"
-    return f"interrupted in the {last}, after {sent} that count in no verdict"
+    sent = count(done[last], "request that counts", "requests that count")
+    return f"interrupted in the {last}, after {sent} in no verdict"
 
 
 def _validity_input(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from straingauge.diagnosis import cause_of_failed_check, diagnose, undecided, warnings
+from straingauge.number_text import count, plain
 from straingauge.result.format.result import Measurements, Result
 from straingauge.verdict import Finding, Thresholds, Verdict, judge
 
@@ -55,14 +56,15 @@ def _verification(result: Measurements) -> Iterable[Finding]:
     failed = sum(verify["errors"]["kinds"].values()) + verify["rate_limited"]
     total = verify["total_requests"]
     if not failed:
-        yield Finding("verification", "target", f"all {total} requests after the load succeeded")
+        succeeded = f"all {count(total, 'request')} after the load succeeded"
+        yield Finding("verification", "target", succeeded)
         return
     examples = verify["errors"]["examples"]
     first = examples[0] if examples else {"status": 429, "detail": "status 429"}
     yield Finding(
         "verification",
         "critical",
-        f"{failed} of {total} requests after the load failed; first: {first['detail']}",
+        f"{failed:,} of {count(total, 'request')} after the load failed; first: {first['detail']}",
         cause=cause_of_failed_check(first),
     )
 
@@ -78,8 +80,8 @@ def _memory_growth(result: Measurements, thresholds: Thresholds) -> Iterable[Fin
         yield Finding(
             "steady memory growth",
             "critical",
-            f"the service's memory grew by {memory['growth_mb']:.1f} MB and had not stopped: "
-            f"{later['slope']:.1f} MB for each 200 requests in the second half "
-            f"(at least {later['low']:.1f})",
+            f"the service's memory grew by {plain(memory['growth_mb'], 3)} MB and had not stopped: "
+            f"{plain(later['slope'], 3)} MB for each 200 requests in the second half "
+            f"(at least {plain(later['low'], 3)})",
             cause="memory_leak",
         )

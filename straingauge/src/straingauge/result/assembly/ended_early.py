@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from straingauge.engine import EngineStats
+from straingauge.number_text import count, plain
 from straingauge.result.format.result import EndedEarly
 from straingauge.workers import Ending, MergedReports
 
@@ -32,9 +33,10 @@ def describe(section: EndedEarly) -> str:
     """Describe an end in one sentence, with what was cut off."""
     at_s, planned_s = section["at_s"], section["planned_s"]
     what = "stopped" if section["by"] == "user" else "aborted"
-    cut = [] if planned_s is None else [f"the last {max(planned_s - at_s, 0):.1f} s of the load"]
+    left_s = 0 if planned_s is None else max(planned_s - at_s, 0)
+    cut = [] if planned_s is None else [f"the last {plain(left_s, 3)} s of the load"]
     if section["requests_cut"]:
-        cut.append(f"{section['requests_cut']} requests in flight")
+        cut.append(f"{count(section['requests_cut'], 'request')} in flight")
     of = "" if planned_s is None else f" of {planned_s:g} s"
     without = f"; cut off: {' and '.join(cut)}" if cut else ""
-    return f"{what} after {at_s:.1f} s{of}: {section['message']}{without}"
+    return f"{what} after {plain(at_s, 3)} s{of}: {section['message']}{without}"
