@@ -1,10 +1,17 @@
 """The report in a browser, and what tests read from it."""
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Browser, Locator, Page
+
+CHROMIUM: Final = shutil.which("chromium") or shutil.which("google-chrome")
+TIMEOUT_MS: Final = 20_000
 
 ALONE = """() => [...document.querySelectorAll("#r1 figcaption")].filter((caption) => {
     const boxOf = (each) => each.getBoundingClientRect();
@@ -55,3 +62,15 @@ class BrowserPage:
             })""",
         )
         return shares
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Start a browser for all tests of a module."""
+    from playwright.sync_api import sync_playwright  # not everywhere: such tests are skipped
+
+    with sync_playwright() as driver:
+        # In a container Chromium runs as root, where its sandbox does not.
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
