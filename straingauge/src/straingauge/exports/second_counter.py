@@ -10,7 +10,7 @@ from straingauge.histogram import Histogram, bucket_edges_ns
 from straingauge.observe.observer import Sample
 from straingauge.recording import EndpointNames, Record
 from straingauge.recording.series import Series
-from straingauge.workers import Arrivals, MergedReports, Report
+from straingauge.workers import MergedReports, Report
 
 
 class SecondCounter:
@@ -29,7 +29,7 @@ class SecondCounter:
         self._now_s = now_s
         self._now_ns = now_ns
         self._names = EndpointNames()
-        self._before: dict[str, tuple[Report, dict[str, EndpointSecond]]] = {}
+        self._before: dict[str, tuple[list[Report], dict[str, EndpointSecond]]] = {}
         self._end_s = 0.0
 
     def count(self, merged: MergedReports) -> Second | None:
@@ -42,19 +42,20 @@ class SecondCounter:
             return None
         found: dict[str, EndpointSecond] = {}
         due, started = 0, 0
-        for report in merged.reports:
-            before, counted = self._before.get(report.process, (None, {}))
-            if before is report:
+        for process, reports in _by_process(merged.reports).items():
+            before, counted = self._before.get(process, ([], {}))
+            if list(map(id, before)) == list(map(id, reports)):
                 continue
-            totals = _totals(report)
+            totals = _totals(reports)
             for name, total in totals.items():
                 added = _difference(total, counted.get(name))
                 if added.requests or added.errors:
                     found.setdefault(self._names.fold(name), EndpointSecond()).add(added)
-            arrivals = before.arrivals if before is not None else Arrivals()
-            due += report.arrivals.due - arrivals.due
-            started += report.arrivals.started - arrivals.started
-            self._before[report.process] = report, totals
+            due += sum(each.arrivals.due for each in reports)
+            due -= sum(each.arrivals.due for each in before)
+            started += sum(each.arrivals.started for each in reports)
+            started -= sum(each.arrivals.started for each in before)
+            self._before[process] = reports, totals
         if not (found or due or started or end_s > self._end_s):
             return None
         begin_s, self._end_s = self._end_s, max(end_s, self._end_s)
@@ -73,10 +74,21 @@ class SecondCounter:
         )
 
 
-def _totals(report: Report) -> dict[str, EndpointSecond]:
+def _by_process(reports: Sequence[Report]) -> dict[str, list[Report]]:
+    """Return the reports of each process; those of one in Locust are parts that add up."""
+    found: dict[str, list[Report]] = {}
+    for report in reports:
+        found.setdefault(report.process, []).append(report)
+    return found
+
+
+def _totals(reports: Sequence[Report]) -> dict[str, EndpointSecond]:
     """Return everything that a process has recorded so far, by endpoint."""
-    series = Record.from_bytes(report.record).endpoints("main")
-    return {name: _total(each) for name, each in series.items()}
+    found: dict[str, EndpointSecond] = {}
+    for report in reports:
+        for name, series in Record.from_bytes(report.record).endpoints("main").items():
+            found.setdefault(name, EndpointSecond()).add(_total(series))
+    return found
 
 
 def _total(series: Series) -> EndpointSecond:

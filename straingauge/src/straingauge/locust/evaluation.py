@@ -63,12 +63,24 @@ class LiveEvaluator:
         self._run_number += 1
         self._live_result, self._next_live_s = None, 0.0
 
-    def observe(self, host: str) -> None:
-        """Start to observe the service, and to look inside it."""
+    def observe(self, host: str | None) -> None:
+        """Start to observe the service, and to look inside it; None if its users have own hosts."""
+        if host is None:
+            return
         self._observer = self._make_observer(host)
         self._observer.__enter__()
         if self._inspect is not None:
             self._inspection = self._inspect(host)
+
+    def export(self, take_snapshot: Callable[[], RunSnapshot]) -> None:
+        """Export the run from now on, if an export was asked for."""
+        if (exports := self._builder.exports) is not None and exports.is_needed:
+            self._builder.prepare()
+            exports.start(take_snapshot, self._builder.merge, self._count_users)
+
+    def _count_users(self) -> int:
+        runner = self._environment.runner
+        return runner.user_count if runner is not None else 0
 
     @property
     def observations(self) -> Observations | None:

@@ -39,6 +39,7 @@ from straingauge.locust.options import (
 )
 from straingauge.locust.port_in_use import explain_port_in_use
 from straingauge.locust.result_builder import ResultBuilder
+from straingauge.locust.run_exports import RunExports
 from straingauge.locust.session import Session
 from straingauge.locust.stats.locust_reports import HtmlReport, await_csv
 from straingauge.locust.target import require_allowed
@@ -169,12 +170,15 @@ def _main_session(environment: Environment) -> Session:
     require_resources(environment)
     tls_context(http_settings(environment))
     database = take_database(environment)
+    exports = RunExports(get_options(environment).load_export)
     builder = ResultBuilder(
         environment,
         read_thresholds(environment),
         get_results_folder(environment),
         follow_ups=follow_ups(environment, database, logger.info),
+        exports=exports,
     )
+    events.quit.add_listener(lambda **_: exports.close())
     environment.user_classes[:] = select_classes(environment)
     require_allowed(environment, allowed)
     return Session(

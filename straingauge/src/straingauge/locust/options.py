@@ -6,6 +6,8 @@
 --load-profile          Profile the service's Python processes, whatever that costs.
 --load-no-profile       Do not. [default: of a service of `straingauge serve`, in 10 s or more]
 --load-no-plans         Do not read the plans of slow statements after a missed threshold.
+--load-export NAME      Export each second of a run to a file or URL, as `straingauge run --export`;
+                        repeatable.
 --load-no-traceparent   Do not send the header traceparent (W3C Trace Context).
 --allow-host HOST       Host other than this machine that may be put under load; repeatable.
 --database-url URL      PostgreSQL database of the service, to be observed. [default: $DATABASE_URL]
@@ -106,6 +108,15 @@ def add_options(parser: ArgumentParser) -> None:
             include_in_web_ui=False,
             help=help_text,
         )
+    parser.add_argument(
+        "--load-export",
+        metavar="FILE|URL",
+        action="append",
+        default=[],
+        include_in_web_ui=False,
+        help="Export each second of a run while it goes on, such as to seconds.jsonl or "
+        "otlp+http://localhost:4318; repeatable. [default: no export]",
+    )
     parser.add_argument(
         "--load-no-traceparent",
         action="store_true",

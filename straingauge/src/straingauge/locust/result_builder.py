@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import locust
 from locust.env import Environment
@@ -35,6 +36,9 @@ from straingauge.verdict.shared_cpus import shared_cpus_note
 from straingauge.verdict.threshold_notes import absent_parts
 from straingauge.workers import Ending, LostProcess, MergedReports, RunMetadata
 from straingauge.workers.process_report import ProcessReport
+
+if TYPE_CHECKING:
+    from straingauge.locust.run_exports import RunExports
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +102,10 @@ class ResultBuilder:
         folder: Folder for result files.
         name: Name of the run, and stem of its file.
         follow_ups: Examinations of the service after a run.
+        exports: Exports of the runs; None of a worker, whose master has them.
+
+    Attributes:
+        exports: The same.
     """
 
     def __init__(
@@ -108,12 +116,14 @@ class ResultBuilder:
         name: str = LOCUST,
         *,
         follow_ups: Sequence[FollowUp] = (),
+        exports: "RunExports | None" = None,
     ) -> None:
         self._of = of
         self._thresholds = thresholds
         self._folder = folder
         self._name = name
         self._follow_ups = follow_ups
+        self.exports = exports
 
     @cached_property
     def _environment(self) -> EnvironmentDict:
@@ -140,6 +150,8 @@ class ResultBuilder:
         from straingauge.report.terminal import labelled  # imports rich, which a start need not
 
         result = self._compose(snapshot)
+        if self.exports is not None and self.exports.is_needed:
+            result["exports"] = self.exports.finish(snapshot, self.merge(snapshot))
         findings = self._findings(snapshot, result)
         end = write_outcome(
             result,
@@ -161,7 +173,8 @@ class ResultBuilder:
         table = encodable(table, sys.stdout.encoding)
         return FinishedRun(end.result, end.path, table, error.exit_code if error else end.exit_code)
 
-    def _compose(self, snapshot: RunSnapshot, *, live: bool = False) -> Measurements:
+    def merge(self, snapshot: RunSnapshot) -> MergedReports:
+        """Return the reports of all processes; a process may have several, which add up."""
         messages = snapshot.reports.items()
         reports = [
             each for name, message in messages for each in reports_from_message(name, message)
@@ -172,7 +185,7 @@ class ResultBuilder:
             profile=snapshot.profile,
             exceptions=snapshot.exceptions,
         )
-        merged = MergedReports(
+        return MergedReports(
             tuple(reports),
             lost=snapshot.lost,
             metadata=self._metadata(snapshot),
@@ -181,7 +194,9 @@ class ResultBuilder:
             start_ns=snapshot.start_ns,
             ending=snapshot.ending,
         )
-        result = compose(merged, ended=snapshot.stopped_early, so_far=live)
+
+    def _compose(self, snapshot: RunSnapshot, *, live: bool = False) -> Measurements:
+        result = compose(self.merge(snapshot), ended=snapshot.stopped_early, so_far=live)
         processes = self._of.parsed_options.processes if self._of.parsed_options else None
         notes = [*snapshot.notes, *shared_cpus_note(processes or 1, usable_cpus())]
         result["validity"]["reasons"] += [note.as_dict() for note in notes]

@@ -154,6 +154,7 @@ class Session:
                 self._is_running = True
                 if self.worker is None:
                     self._aborts.start(time.monotonic_ns())
+                    self._evaluator.export(self._take_snapshot)
 
     def _observe(self) -> None:
         try:
@@ -161,8 +162,7 @@ class Session:
         except StraingaugeError as error:
             self._abort_setup(error)
         else:
-            if host is not None:
-                self._evaluator.observe(host)
+            self._evaluator.observe(host)
 
     def end_run(self) -> None:
         """End the run: users have stopped, or those of a master's workers are about to."""
