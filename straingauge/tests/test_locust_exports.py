@@ -13,7 +13,7 @@ pytestmark = pytest.mark.e2e
 pytest_plugins = ["locust_project"]
 
 
-@pytest.mark.parametrize("processes", [0, 2])
+@pytest.mark.parametrize("processes", [1, 2])
 def test_exported_seconds_add_up_to_what_the_service_counted(
     locust_folder: Project, processes: int
 ):
