@@ -112,6 +112,4 @@ def test_one_account_for_all_users(one_account: Service, tmp_path: Path):
         reason for reason in result["validity"]["reasons"] if reason["reason"] == "single_account"
     )
     assert note["severity"] == "note"
-    assert note["message"].startswith(
-        "10 users share 1 account(s): per-user limits trigger earlier"
-    )
+    assert note["message"].startswith("10 users share 1 account: per-user limits trigger earlier")

@@ -20,7 +20,7 @@ def test_a_connection_for_each_request(sessions: int, p50: float, is_named: bool
     for each in found:
         assert each["confidence"] <= 0.75
         assert each["evidence"] == [
-            f"{sessions} connections to PostgreSQL were opened during {REQUESTS} requests"
+            f"{sessions:,} connections to PostgreSQL were opened during {REQUESTS:,} requests"
         ]
 
 

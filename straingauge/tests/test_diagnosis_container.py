@@ -38,7 +38,7 @@ def test_a_quota_of_cpu_time_that_is_used_up():
     assert found["cause"] == "cpu_throttled"
     assert found["evidence"][0].startswith(
         "the control group (container) of the service is held to 0.5 CPUs: that quota was used up"
-        " in 90 % of its periods, and processes waited 14.0 s"
+        " in 90 % of its periods, and processes waited 14 s"
     )
 
 

@@ -100,7 +100,7 @@ def test_expensive_requests():
     result = slowed(result, 700, 1200, 1500)
     assert causes(result)[0] == "cpu_bound"
     assert {"event_loop_blocked", "slow_endpoint"} <= set(causes(result))
-    assert "33.0 ms of CPU per request" in first(result)["evidence"][0]
+    assert "33 ms of CPU per request" in first(result)["evidence"][0]
 
 
 def test_a_full_core_of_cheap_requests_is_no_cause():
@@ -144,7 +144,7 @@ def test_a_memory_leak():
     leaking = healthy(resources__service__memory=LEAK, resources__cooldown__memory_mb=112.0)
     found = first(leaking)
     assert found["cause"] == "memory_leak"
-    assert "2.60 MB per 200 requests (at least 2.10)" in found["evidence"][0]
+    assert "2.6 MB per 200 requests (at least 2.1)" in found["evidence"][0]
     assert [each.cause for each in warnings(leaking)] == ["memory_leak"]
 
 

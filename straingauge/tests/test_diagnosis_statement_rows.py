@@ -40,7 +40,7 @@ def test_a_list_without_pages():
     result = read_as_a_whole(rows=20_000)
     found = first(result)
     assert found["cause"] == "large_result"
-    assert found["evidence"] == [f"20000 rows are returned by each call: {QUERY}"]
+    assert found["evidence"] == [f"20,000 rows are returned by each call: {QUERY}"]
     assert found["where"][0]["statement"] == QUERY
     assert "missing_index" not in causes(result)
     assert causes(read_as_a_whole(rows=20))[0] == "missing_index"
@@ -69,7 +69,7 @@ def test_a_sort_that_does_not_fit_into_memory():
     found = first(result)
     assert found["cause"] == "spilled_to_disk"
     assert found["evidence"] == [
-        f"900 temporary files with 6300 MB were written, with 900 calls of {QUERY}",
+        f"6,300 MB were written to 900 temporary files, with 900 calls of {QUERY}",
         "its plan sorts about 20000 rows",
     ]
     assert causes(result).index("slow_statement") < causes(result).index("missing_index")

@@ -57,7 +57,7 @@ def test_a_repeated_statement_is_found_by_traces_alone():
     assert found["cause"] == "n_plus_one"
     assert found["where"][0]["endpoint"] == ONE
     assert found["where"][0]["statement"] == LOOKUP
-    assert "50.0 times per traced request of GET /items, within list_items" in found["evidence"][0]
+    assert "50 times per traced request of GET /items, within list_items" in found["evidence"][0]
 
 
 def test_traces_name_the_endpoint_of_a_loop():

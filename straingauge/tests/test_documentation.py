@@ -67,7 +67,7 @@ def test_the_first_verdict(bookshelf: Path):
 def test_finding_a_fault(bookshelf: Path):
     """The lock's place is named, and nothing is named without it."""
     _, faulty, _, healthy = steps("find-a-fault.md", bookshelf)
-    assert "service.py:54 in Shelf.find" in faulty.replace("\n", " ")
+    assert "service.py:54 in Shelf.find" in " ".join(faulty.split())
     assert "Why:" not in healthy
 
 

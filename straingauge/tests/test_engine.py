@@ -271,7 +271,7 @@ def test_too_many_connections_for_this_process_are_a_usage_error(
     """A limit of open files that is too low is one error before the load, not 900 failures."""
     monkeypatch.setattr("resource.getrlimit", lambda _: (100, 1_000))
     with serve(answering()) as server:
-        with pytest.raises(UsageError, match="1000 connections need 1064 open files"):
+        with pytest.raises(UsageError, match="1,000 connections need 1,064 open files"):
             run_schedule(server.url, constant_users(count=1_000, iterations=1), 1_000)
         assert server.connections == 0
 

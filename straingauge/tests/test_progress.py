@@ -20,7 +20,7 @@ SNAPSHOT = Snapshot(
     errors_percent=0.0,
     latency_ms={"p50": 0.82, "p95": 1.93, "p99": None},
 )
-STATISTICS = "0:07, 0:08 left, 700 requests, 99.7/s, 0.0 % errors, p50 0.82 p95 1.93 p99 - ms"
+STATISTICS = "0:07, 0:08 left, 700 requests, 99.7/s, 0.0 % errors, p50 0.820 p95 1.93 p99 - ms"
 
 
 @dataclass

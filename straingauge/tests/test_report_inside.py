@@ -112,7 +112,7 @@ def test_plans_have_times_and_an_index_to_copy():
     found = plans()
     found["statements"].append({"statement": "SELECT 1", "nodes": [], "index": None, "plan": []})
     first, second = (plans_table.plans({"plans": found}) or {})["statements"]
-    assert (first["before"], first["after"], first["create"]) == ("38.0", "0.40", INDEX)
+    assert (first["before"], first["after"], first["create"]) == ("38.0", "0.400", INDEX)
     assert first["statement"] == " ".join(STATEMENT.split())
     assert (second["before"], second["after"], second["create"]) == ("-", "-", None)
 

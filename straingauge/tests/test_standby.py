@@ -50,7 +50,7 @@ def test_loss_is_said_in_seconds_and_requests():
     ended_ns = merged.reports[0].at_ns + S // 2
     assert "the last 0.5 s, with an estimated 10 samples, are missing" in lost(merged, ended_ns)
     over = replace(merged, load_end_ns=merged.reports[0].at_ns)
-    assert "the last 0.0 s, with an estimated 0 samples" in lost(over, ended_ns)
+    assert "the last 0 s, with an estimated 0 samples" in lost(over, ended_ns)
 
 
 def test_reports_become_a_result_that_says_its_loss(tmp_path: Path):

@@ -148,7 +148,7 @@ def test_a_query_in_a_loop_of_several_endpoints(
     assert {each["statement"] for each in found["where"]} == {loop["query"]}
     if endpoints:
         assert found["evidence"][0].startswith(
-            "40.0 times per request of GET /a and of GET /b and of GET /c (20480 calls for 512)"
+            "40 times per request of GET /a and of GET /b and of GET /c (20,480 calls for 512)"
         )
 
 

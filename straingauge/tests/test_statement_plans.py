@@ -7,7 +7,7 @@ from straingauge.diagnosis import diagnose
 
 QUERY = "SELECT * FROM items WHERE owner = $1"
 CREATE = "CREATE INDEX CONCURRENTLY ON public.items (owner)"
-SCAN = "reads all 50000 rows of items to keep about 4: (items.owner = $1)"
+SCAN = "reads all 50,000 rows of items to keep about 4: (items.owner = $1)"
 
 
 def plan(before_ms: float | None, after_ms: float | None) -> dict[str, Any]:

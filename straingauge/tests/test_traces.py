@@ -221,7 +221,7 @@ def test_garbage_is_no_message(body: bytes, is_json: bool):  # noqa: FBT001  a p
     buffer.add(Message(body, is_json=is_json))
     found = analyze(buffer, {ENDPOINT: [request(1)]}, "service")
     assert found["spans"]["damaged"] == 1
-    assert found["notes"][0] == "no span of 1 sampled requests arrived"
+    assert found["notes"][0] == "no span of 1 sampled request arrived"
 
 
 def test_protobuf_and_json_give_the_same_spans():

@@ -115,7 +115,7 @@ def test_stragglers_are_named(longest_s: float, *, noted: bool):
     reasons = check_validity(ValidityInput(requests=2000, throughput=found))
     messages = [each.message for each in reasons if each.reason == "stragglers"]
     assert len(messages) == noted
-    assert all(message.startswith("1 of 2000 requests ended after") for message in messages)
+    assert all(message.startswith("1 of 2,000 requests ended after") for message in messages)
     assert all(each.severity == "note" for each in reasons)
 
 

@@ -35,6 +35,12 @@ def plain(value: float, digits: int = 6) -> str:
     return f"{float(text):,.0f}" if abs(value) >= 1 else _small(float(text)).rstrip("0")
 
 
+def beside(value: float, limit: float) -> str:
+    """Format a value with three digits, or as many as show that it is not its limit."""
+    texts = [plain(value, digits) for digits in range(3, 7)]
+    return next((text for text in texts if value == limit or text != plain(limit)), texts[0])
+
+
 def rate(per_second: float) -> str:
     """Format a number of events per second, such as "1,234/s" or "8.35/s"."""
     return f"{number(per_second)}/s"

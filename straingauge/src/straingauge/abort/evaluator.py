@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from straingauge.abort.counts import Counts, Span
-from straingauge.number_text import plain
+from straingauge.number_text import beside, plain
 from straingauge.observe import Observations
 from straingauge.recording import Record, Series, TransactionSeries
 from straingauge.result.assembly.resources import resources
@@ -227,7 +227,10 @@ def _ending(rule: _Rule, window: Mapping[str, Any], at_s: float) -> Ending | Non
     subject = f"{name}: {metric.title}" if name else metric.title
     bound = "below" if metric.higher_is_better else "from"
     limit = f"critical {bound} {plain(rule.threshold.critical)} {metric.unit}".rstrip()
-    message = f"{subject} {plain(value, 4)} {metric.unit}".rstrip() + f" {last}, {limit}"
+    message = (
+        f"{subject} {beside(value, rule.threshold.critical)} {metric.unit}".rstrip()
+        + f" {last}, {limit}"
+    )
     return Ending("threshold", message, at_s, rule.metric, rule.endpoint)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from straingauge.number_text import plain
+from straingauge.number_text import beside, plain
 from straingauge.result.format.result import (
     FindingDict,
     Grade,
@@ -152,7 +152,7 @@ def _finding(
         message = f"{subject} has a threshold, but no data"
     else:
         words, limit = _limit(threshold, grade)
-        shown = f"{subject} {_beside(value, limit)} {unit}".rstrip()
+        shown = f"{subject} {beside(value, limit)} {unit}".rstrip()
         message = f"{shown}, {words} {plain(limit)} {unit}".rstrip()
     return Finding(metric, grade, message, endpoint, value, threshold)
 
@@ -164,9 +164,3 @@ def _limit(threshold: Threshold, grade: Grade) -> tuple[str, float]:
     bound = "below" if threshold.higher_is_better else "from"
     level = threshold.critical if grade == "critical" else threshold.warning
     return f"{grade} {bound}", level
-
-
-def _beside(value: float, limit: float) -> str:
-    """Format a value with three digits, or as many as show that it is not its limit."""
-    texts = [plain(value, digits) for digits in range(3, 7)]
-    return next((text for text in texts if value == limit or text != plain(limit)), texts[0])

@@ -50,7 +50,8 @@ def connection_per_request(result: ResultView) -> Evidence | None:
     if not confidence:
         return None
     evidence = (
-        f"{count(sessions, 'connection')} to PostgreSQL opened"
+        count(sessions, "connection to PostgreSQL was", "connections to PostgreSQL were")
+        + " opened"
         f" during {count(result.requests, 'request')}"
     )
     return Evidence(min(confidence, MOST_UNMEASURED), (evidence,))

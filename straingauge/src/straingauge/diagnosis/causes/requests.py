@@ -5,7 +5,7 @@ from typing import Any
 
 from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.result_view import ResultView, number
-from straingauge.number_text import count
+from straingauge.number_text import count, were
 
 MIN_SHARE = 0.95  # of all requests; a service with a fault completes some of them
 FEW_SHARE = 0.05  # before credentials expire
@@ -43,9 +43,9 @@ def wrong_requests(result: ResultView) -> Evidence | None:
     """
     codes = result.table("status_codes")
     rejected = {
-        code: count
+        code: amount
         for code in codes
-        if code.startswith("4") and code not in NOT_THE_CLIENT and (count := number(codes, code))
+        if code.startswith("4") and code not in NOT_THE_CLIENT and (amount := number(codes, code))
     }
     least = MIN_SHARE * result.requests
     if not rejected or sum(rejected.values()) < least or result.errors.get("bad_status", 0) < least:
@@ -53,9 +53,9 @@ def wrong_requests(result: ResultView) -> Evidence | None:
     most = max(rejected, key=lambda code: rejected[code])
     if most in DENIED:
         return None
+    total = sum(rejected.values())
     evidence = (
-        f"the service rejected {sum(rejected.values()):,.0f} of"
-        f" {count(result.requests, 'request')},"
+        f"{total:,.0f} of {count(result.requests, 'request')} {were(total)} rejected,"
         f" {rejected[most]:,.0f} of them with status {most}"
     )
     return Evidence(0.9, (evidence,))

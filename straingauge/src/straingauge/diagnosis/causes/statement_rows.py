@@ -84,7 +84,7 @@ def spilled_to_disk(result: ResultView) -> Evidence | None:
     if not confidence:
         return None
     evidence = [
-        f"{count(files, 'temporary file')} with {plain(written / 1e6, 3)} MB, with"
+        f"{plain(written / 1e6, 3)} MB were written to {count(files, 'temporary file')}, with"
         f" {count(calls, 'call')} of {statement_text(main)}"
     ]
     if node:
