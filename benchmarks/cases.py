@@ -207,9 +207,17 @@ def _export_case(key: str, export: str, title: str) -> Case:
 
 COSTS = (
     _export_case("jsonl", ".jsonl", "JSON lines"),
+    _export_case("csv", ".csv", "CSV"),
     _export_case("otlp", "otlp", "OTLP"),
     _export_case("prometheus", "prometheus", "Prometheus remote write"),
     _export_case("influx", "influx", "InfluxDB"),
+    Case(
+        "export_locust",
+        "cost of an export each second to JSON lines in Locust, 50 users",
+        measurements(measure_rate, by.journey_user("Get", exports=True), by.journey_user("Get")),
+        (Ratio(JOURNEY_USER, 0.9, 0.97, (CPU,), tolerance=0.02),),
+        ours=f"{JOURNEY_USER} with this export",
+    ),
 )
 """They need narrower intervals than ten minutes allow, so they run by `--only` alone."""
 

@@ -161,8 +161,10 @@ def locust(user_class: str) -> Generator:
     )
 
 
-def journey_user(user_class: str, *, users: int = USERS, file: str = "locustfile.py") -> Generator:
-    """Return Locust with our user, by one of the classes of a locustfile."""
+def journey_user(
+    user_class: str, *, users: int = USERS, file: str = "locustfile.py", exports: bool = False
+) -> Generator:
+    """Return Locust with our user, by one of the classes of a locustfile; perhaps exporting."""
 
     def command(arguments: RunArguments) -> list[str]:
         spawn_rate = max(users // STEADY_RAMP_S, USERS)
@@ -171,7 +173,9 @@ def journey_user(user_class: str, *, users: int = USERS, file: str = "locustfile
             *_size(arguments, users, spawn_rate),
             # Both sides count the requests in flight at the end only if they are completed.
             *("--stop-timeout", "10", "--loglevel", "WARNING"),
-            *("--load-results", str(arguments.folder / "results"), user_class),
+            *("--load-results", str(arguments.folder / "results")),
+            *(("--load-export", str(arguments.folder / "seconds.jsonl")) if exports else ()),
+            user_class,
         ]
 
     def read(arguments: RunArguments, _: str) -> GeneratorReport:
@@ -191,6 +195,7 @@ def journey_user(user_class: str, *, users: int = USERS, file: str = "locustfile
         }
 
     name = JOURNEY_USER_JOURNEYS if file == "journeys_locustfile.py" else JOURNEY_USER
+    name = f"{name} with this export" if exports else name
     return Generator(name, command, read, environment, LOCUST_START_S)
 
 

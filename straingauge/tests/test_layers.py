@@ -39,6 +39,7 @@ FREE_FOR_ALL = {
     "extras",
     "git",
     "json_text",
+    "line_wrap",
     "number_text",
     "plain_text",
     "process_start",
