@@ -211,6 +211,8 @@ COSTS = (
     _export_case("otlp", "otlp", "OTLP"),
     _export_case("prometheus", "prometheus", "Prometheus remote write"),
     _export_case("influx", "influx", "InfluxDB"),
+    _export_case("samples", ".samples.jsonl", "JSON lines of sampled requests"),
+    _export_case("spans", "otlp-spans", "OTLP spans of sampled requests"),
     Case(
         "export_locust",
         "cost of an export each second to JSON lines in Locust, 50 users",

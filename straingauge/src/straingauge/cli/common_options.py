@@ -94,7 +94,9 @@ export: Final[Decorator] = click.option(
     show_default="no export",
     help="Export each second while the load runs: to JSON lines or CSV, by the suffix, such as"
     " seconds.jsonl, by OTLP, such as otlp+http://localhost:4318, by Prometheus remote write"
-    " (prometheus+http://...), or to InfluxDB (influx+http://...?db=NAME). Repeatable.",
+    " (prometheus+http://...), or to InfluxDB (influx+http://...?db=NAME). Or export some of the"
+    " requests: to NAME.samples.jsonl or NAME.samples.csv, or as spans (otlp-spans+http://...)."
+    " Repeatable.",
 )
 thresholds: Final[Decorator] = thresholds_from("thresholds.toml next to FILE, if any")
 database_url: Final[Decorator] = click.option(

@@ -1,7 +1,7 @@
 """Options of `straingauge run`, and the load they specify; the same in each process."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from straingauge.cpus import usable_cpus
 from straingauge.engine import Connections, require_open_files
 from straingauge.errors import StraingaugeError, UsageError
 from straingauge.http.settings import HttpSettings
+from straingauge.http.traceparent import Sampling
 from straingauge.journey import User
 from straingauge.journey.execution import journey_name
 from straingauge.result.format.names import require_name
@@ -232,6 +233,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
         traceparent=options.traceparent,
         explain=options.explain,
         trace_prefix=options.trace_prefix,
+        sampling=_sampling(options.exports),
         server_pid=options.server_pid,
         profile=options.profile,
         thresholds=_thresholds(thresholds_file, content),
@@ -241,6 +243,14 @@ def load_spec(options: RunOptions) -> LoadSpec:
         results_dir=options.results_dir,
         configuration=options.described(content),
     )
+
+
+def _sampling(exports: Sequence[str]) -> Sampling:
+    if not exports:
+        return "none"
+    from straingauge.exports import sampling_for  # imports what only exports need
+
+    return sampling_for(exports)
 
 
 def _content(options: RunOptions) -> JourneyFile:

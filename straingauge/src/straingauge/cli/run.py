@@ -185,7 +185,8 @@ def run_and_exit(
     run_options.require_resources(processes)
     spec = load_spec(run_options)
     live = LiveRun()
-    exports = ExportStream(exporters_for(run_options.exports), screen.warn)
+    no_samples = None if run_options.traceparent else "they need the header traceparent"
+    exports = ExportStream(exporters_for(run_options.exports, no_samples=no_samples), screen.warn)
     address = ServiceLocator(
         host, screen.say, option="--host", http=lambda: spec.http, restore=restore_database
     )

@@ -4,6 +4,7 @@ from straingauge.exports.destinations import exporters_for
 from straingauge.exports.export_stream import ExportStream
 from straingauge.exports.exporter import Exporter
 from straingauge.exports.metrics_page import MEDIA_TYPE, MetricsPage
+from straingauge.exports.sampling import sampling_for
 from straingauge.exports.second import EndpointSecond, Second
 from straingauge.exports.second_counter import SecondCounter
 
@@ -16,4 +17,5 @@ __all__ = [
     "Second",
     "SecondCounter",
     "exporters_for",
+    "sampling_for",
 ]

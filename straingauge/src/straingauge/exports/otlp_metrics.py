@@ -5,26 +5,19 @@ Source: https://opentelemetry.io/docs/specs/otlp/ and `opentelemetry-proto`.
 
 import os
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
 
-from straingauge.errors import UsageError
 from straingauge.exports.exponential_buckets import exponential_buckets
-from straingauge.exports.http_sender import HttpSender
-from straingauge.exports.metric_family import Labels, MetricFamily, metric_families
+from straingauge.exports.metric_family import MetricFamily, metric_families
+from straingauge.exports.otlp_sender import attributes, otlp_sender, own_resource
 from straingauge.exports.running_totals import RunningTotals
 from straingauge.exports.second import Second
-from straingauge.extras import install_command
 from straingauge.histogram import Histogram
-from straingauge.traces import reads_protobuf
 
 if TYPE_CHECKING:
-    from opentelemetry.proto.common.v1.common_pb2 import KeyValue
     from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 PATH: Final = "/v1/metrics"
-HEADERS: Final = "OTEL_EXPORTER_OTLP_HEADERS"
 
 
 class OtlpMetrics:
@@ -42,13 +35,7 @@ class OtlpMetrics:
     def __init__(
         self, url: str, *, option: str, environment: Mapping[str, str] = os.environ
     ) -> None:
-        if not reads_protobuf():
-            raise UsageError(
-                f"{option}: OTLP needs the package opentelemetry-proto",
-                hint=install_command("export"),
-            )
-        headers = {"Content-Type": "application/x-protobuf", **_headers(environment)}
-        self._sender = HttpSender(url, PATH, headers, option=option)
+        self._sender = otlp_sender(url, PATH, option=option, environment=environment)
         self._totals = RunningTotals()
 
     def add(self, second: Second) -> None:
@@ -62,11 +49,6 @@ class OtlpMetrics:
     def close(self) -> None:
         """Close the connection."""
         self._sender.close()
-
-
-def _headers(environment: Mapping[str, str]) -> dict[str, str]:
-    pairs = (each.partition("=") for each in environment.get(HEADERS, "").split(","))
-    return {name.strip(): unquote(value.strip()) for name, _, value in pairs if name.strip()}
 
 
 def _require_all(answer: bytes) -> None:
@@ -87,9 +69,7 @@ def _message(total: Second) -> bytes:
 
     message = ExportMetricsServiceRequest()
     of_resource = message.resource_metrics.add()
-    of_resource.resource.attributes.extend(
-        _attributes({"service.name": "straingauge", "service.version": version("straingauge")})
-    )
+    of_resource.resource.attributes.extend(own_resource())
     of_scope = of_resource.scope_metrics.add()
     of_scope.scope.name = "straingauge"
     end_ns, begin_ns = round(total.time * 1e9), round((total.time - total.end_s) * 1e9)
@@ -115,7 +95,7 @@ def _fill(metric: "Metric", family: MetricFamily, begin_ns: int, end_ns: int) ->
         data.is_monotonic = True
     for labels, value in family.points:
         point = data.data_points.add()
-        point.attributes.extend(_attributes(labels))
+        point.attributes.extend(attributes(labels))
         point.start_time_unix_nano, point.time_unix_nano = begin_ns, end_ns
         if isinstance(value, Histogram):
             buckets = exponential_buckets(value)
@@ -126,9 +106,3 @@ def _fill(metric: "Metric", family: MetricFamily, begin_ns: int, end_ns: int) ->
             point.as_int = value
         else:
             point.as_double = value
-
-
-def _attributes(labels: Labels) -> "list[KeyValue]":
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-
-    return [KeyValue(key=key, value=AnyValue(string_value=text)) for key, text in labels.items()]

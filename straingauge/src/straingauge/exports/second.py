@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from straingauge.histogram import Histogram
+from straingauge.recording.request_samples import RequestSample
 
 PERCENTILES: Final = (50, 95, 99)
 
@@ -68,6 +69,7 @@ class Second:
         endpoints: The endpoints with requests or errors, by name.
         server_cpu_percent: CPU time of the service in percent of one core; None if unknown.
         server_rss_bytes: Resident memory of the service; None if unknown.
+        samples: Single requests that were recorded; empty unless an export has them.
     """
 
     run: str
@@ -80,3 +82,4 @@ class Second:
     endpoints: dict[str, EndpointSecond]
     server_cpu_percent: float | None = None
     server_rss_bytes: float | None = None
+    samples: tuple[RequestSample, ...] = ()

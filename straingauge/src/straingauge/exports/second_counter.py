@@ -9,6 +9,7 @@ from straingauge.exports.second import EndpointSecond, Second
 from straingauge.histogram import Histogram, bucket_edges_ns
 from straingauge.observe.observer import Sample
 from straingauge.recording import EndpointNames, Record
+from straingauge.recording.request_samples import RequestSample
 from straingauge.recording.series import Series
 from straingauge.workers import MergedReports, Report
 
@@ -42,6 +43,7 @@ class SecondCounter:
             return None
         found: dict[str, EndpointSecond] = {}
         due, started = 0, 0
+        samples: list[RequestSample] = []
         for process, reports in _by_process(merged.reports).items():
             before, counted = self._before.get(process, ([], {}))
             if list(map(id, before)) == list(map(id, reports)):
@@ -55,6 +57,8 @@ class SecondCounter:
             due -= sum(each.arrivals.due for each in before)
             started += sum(each.arrivals.started for each in reports)
             started -= sum(each.arrivals.started for each in before)
+            seen = {sample.trace_id for each in before for sample in each.samples}
+            samples += [s for each in reports for s in each.samples if s.trace_id not in seen]
             self._before[process] = reports, totals
         if not (found or due or started or end_s > self._end_s):
             return None
@@ -71,6 +75,7 @@ class SecondCounter:
             endpoints=dict(sorted(found.items())),
             server_cpu_percent=cpu_percent,
             server_rss_bytes=rss_bytes,
+            samples=tuple(sorted(samples, key=lambda each: each.intended_ns)),
         )
 
 

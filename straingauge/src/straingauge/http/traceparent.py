@@ -8,7 +8,7 @@ sends the request, and flags, of which the lowest bit means *sampled*::
 
 import secrets
 from time import monotonic_ns
-from typing import Final
+from typing import Final, Literal
 
 PREFIX_CHARS: Final = 16
 _LOW: Final = [b"%03x" % number for number in range(4096)]
@@ -16,6 +16,10 @@ _BLOCK: Final = len(_LOW)
 _SHARD_SHIFT: Final = 40  # a process sends fewer requests
 # Enough spans for each endpoint, too few to slow down a service by exporting them.
 SAMPLE_EVERY_NS: Final = 100_000_000
+
+
+Sampling = Literal["none", "samples", "spans"]
+"""Of single requests: none, some, or some with the sampled flag, which the service may trace."""
 
 
 class TraceIds:
@@ -70,15 +74,18 @@ class SampledTraceIds(TraceIds):
     Args:
         every_ns: The shortest time between two sampled requests; 0 to sample all.
         prefix: See `TraceIds`.
+        is_flagged: Whether the header says so; else the sampled requests are known here only.
     """
 
     __slots__ = ("_due_ns", "_every_ns", "_sampled_tail")
 
-    def __init__(self, every_ns: int = SAMPLE_EVERY_NS, prefix: str | None = None) -> None:
+    def __init__(
+        self, every_ns: int = SAMPLE_EVERY_NS, prefix: str | None = None, *, is_flagged: bool = True
+    ) -> None:
         super().__init__(prefix)
         self._every_ns = every_ns
         self._due_ns = 0
-        self._sampled_tail = self._tail[:-1] + b"1"
+        self._sampled_tail = self._tail[:-1] + (b"1" if is_flagged else b"0")
 
     def next_header(self) -> bytes:
         """Return the header line of the next request, which begins with CRLF."""

@@ -18,6 +18,7 @@ from straingauge.workers import Arrivals, MergedReports
 
 MAX_SHARE: Final = 0.03  # of the time: packing measurements delays the users of this process
 OPTION: Final = "--load-export"
+NO_SAMPLES: Final = "only straingauge run and pytest have them, not Locust"
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,9 @@ class RunExports:
     """
 
     def __init__(self, names: list[str]) -> None:
-        self._stream = ExportStream(exporters_for(names, option=OPTION), logger.warning)
+        self._stream = ExportStream(
+            exporters_for(names, option=OPTION, no_samples=NO_SAMPLES), logger.warning
+        )
         # Only one, as a connection of gevent belongs to the thread that opened it.
         self._thread = ThreadPool(1)
         self.is_needed = bool(names)

@@ -111,7 +111,9 @@ class ControllerPlugin:
         from straingauge.exports import ExportStream, exporters_for
 
         try:
-            exporters = exporters_for(names, option="--load-export")
+            without = option(self._config, "--load-no-traceparent")
+            no_samples = "they need the header traceparent" if without else None
+            exporters = exporters_for(names, option="--load-export", no_samples=no_samples)
         except StraingaugeError as error:
             raise pytest.UsageError(error.with_hint) from error
         self._exports = ExportStream(exporters, self._status.say)

@@ -212,6 +212,7 @@ class LoadTest:
             plans=not option(self._item.config, "--load-no-plans"),
             traceparent=not option(self._item.config, "--load-no-traceparent"),
             trace_prefix=receiver.buffer.prefix if receiver else None,
+            sampling=self._context.sampling,
             explain=wanted(self._item.config, "explain"),
             server_pid=self._context.server_pid,
             profile=self._context.profile,

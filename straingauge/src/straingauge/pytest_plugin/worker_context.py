@@ -12,6 +12,7 @@ from straingauge.cpus import usable_cpus
 from straingauge.engine import require_open_files
 from straingauge.errors import UsageError
 from straingauge.http.settings import HttpSettings
+from straingauge.http.traceparent import Sampling
 from straingauge.journey import Account, Journey, User
 from straingauge.pytest_plugin.options import http_settings_of, option
 from straingauge.result.format.write import require_writable
@@ -89,6 +90,16 @@ class WorkerContext:
         if option(self.config, "--load-no-profile"):
             return False
         return True if option(self.config, "--load-profile") else None
+
+    @property
+    def sampling(self) -> Sampling:
+        """The single requests that are kept for ``--load-export``."""
+        names = option(self.config, "--load-export")
+        if not names:
+            return "none"
+        from straingauge.exports import sampling_for  # imports what only exports need
+
+        return sampling_for(names)
 
     def users(
         self, account: Account | None, count: int, log_in: Journey | None, http: HttpSettings

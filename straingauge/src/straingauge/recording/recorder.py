@@ -1,6 +1,8 @@
 """Record outcomes: append them at once, and count them in bulk later."""
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -22,8 +24,9 @@ from straingauge.recording.error_codes import (
     kind_of,
 )
 from straingauge.recording.error_timeline import kind_name
-from straingauge.recording.record import Record
-from straingauge.recording.sampled_requests import SampledRequest, first_sampled
+from straingauge.recording.record import Record, phase_of
+from straingauge.recording.request_samples import RequestSample, RequestSamples
+from straingauge.recording.sampled_requests import first_sampled, sampled_requests
 from straingauge.recording.series import EXAMPLES_PER_KIND, Example, Series
 from straingauge.recording.server_timing_header import (
     columns_ms,
@@ -45,11 +48,21 @@ _FLUSH_AT: Final = 1024 * _COLUMNS
 class EndpointRecorder:
     """Record the outcomes of one endpoint in one phase; times are of `time.monotonic_ns`."""
 
-    __slots__ = ("_connects", "_headers", "_origin_ns", "_rows", "_series", "_trace_ids")
+    __slots__ = (
+        *("_add_samples", "_connects", "_headers"),
+        *("_origin_ns", "_rows", "_series", "_trace_ids"),
+    )
 
-    def __init__(self, series: Series, origin_ns: int, trace_ids: TraceIds | None = None) -> None:
+    def __init__(
+        self,
+        series: Series,
+        origin_ns: int,
+        trace_ids: TraceIds | None = None,
+        add_samples: Callable[[Ints], None] | None = None,
+    ) -> None:
         self._series = series
         self._trace_ids = trace_ids
+        self._add_samples = add_samples
         self._origin_ns = origin_ns
         # `_COLUMNS` values for each outcome: intended, sent, first byte, done, code, trace.
         self._rows: list[int] = []
@@ -159,6 +172,8 @@ class EndpointRecorder:
         self._count_times(table, second, served, LIMITED[kind] & timed)
         self._look_inside(table, second, served, headers)
         self._keep_sampled(table[served])
+        if self._add_samples is not None:
+            self._add_samples(table[timed & ((table[:, 5] & 1) == 1)])
 
     def _count_failures(self, second: Ints, kind: Ints, status: Ints) -> None:
         errors, over_time = self._series.errors, self._series.error_timeline
@@ -216,19 +231,8 @@ class EndpointRecorder:
         sampled = table[(table[:, 5] & 1) == 1]
         if self._trace_ids is None or not sampled.size:
             return
-        unix_ns = time.time_ns() - time.monotonic_ns() + self._origin_ns
-        found = [
-            SampledRequest(
-                self._trace_ids.id_of(trace),
-                self._trace_ids.span_id,
-                sent_ns + unix_ns,
-                done_ns - intended_ns,
-                done_ns - sent_ns,
-                code & STATUS,
-            )
-            for intended_ns, sent_ns, _, done_ns, code, trace in sampled.tolist()
-        ]
-        self._series.sampled = first_sampled(self._series.sampled + found)
+        found = sampled_requests(sampled, self._trace_ids, self._origin_ns)
+        self._series.sampled = first_sampled([*self._series.sampled, *found])
 
     def _slow(self, row: list[int], headers: RawHeaders | None) -> SlowRequest:
         intended_ns, sent_ns, _, done_ns, code, trace = row
@@ -260,6 +264,7 @@ class Recorder:
 
     Args:
         trace_ids: Makes trace ids of the numbers that outcomes have; None if they have none.
+        keeps_samples: Keep the latest sampled requests of the main phase for exports.
 
     Attributes:
         names: The names recorded apart.
@@ -268,6 +273,7 @@ class Recorder:
     __slots__ = (
         "_others",
         "_record",
+        "_samples",
         "_sinks",
         "_trace_ids",
         "_transaction_names",
@@ -275,8 +281,9 @@ class Recorder:
         "names",
     )
 
-    def __init__(self, trace_ids: TraceIds | None = None) -> None:
+    def __init__(self, trace_ids: TraceIds | None = None, *, keeps_samples: bool = False) -> None:
         self._trace_ids = trace_ids
+        self._samples = RequestSamples() if keeps_samples else None
         self.names = EndpointNames()
         self._record = Record()
         self._sinks: list[EndpointRecorder] = []
@@ -297,7 +304,10 @@ class Recorder:
         if name == OTHER and phase in self._others:
             return self._others[phase]
         series = self._record.series.setdefault((phase, name), Series())
-        sink = EndpointRecorder(series, origin_ns, self._trace_ids)
+        add_samples = None
+        if self._samples is not None and self._trace_ids is not None and phase_of(phase) == "main":
+            add_samples = partial(self._samples.add, name, self._trace_ids)
+        sink = EndpointRecorder(series, origin_ns, self._trace_ids, add_samples)
         self._sinks.append(sink)
         if name == OTHER:
             self._others[phase] = sink
@@ -315,6 +325,10 @@ class Recorder:
         """Return about how many outcomes there are so far; another thread may ask."""
         counted = sum(series.requests for series in list(self._record.series.values()))
         return counted + sum(sink.pending for sink in list(self._sinks))
+
+    def samples(self) -> tuple[RequestSample, ...]:
+        """Return the latest samples; call it after `snapshot`."""
+        return () if self._samples is None else self._samples.latest()
 
     def snapshot(self) -> Record:
         """Return the record so far. It is not a copy: merge or encode it to keep it."""

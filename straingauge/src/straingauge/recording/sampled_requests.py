@@ -1,7 +1,13 @@
 """Requests whose traces were sampled, to be matched with the spans of the service."""
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
+
+from straingauge.histogram import Ints
+from straingauge.http.traceparent import TraceIds
+from straingauge.recording.error_codes import STATUS
 
 MAX_SAMPLED: Final = 200  # of each endpoint
 
@@ -25,6 +31,26 @@ class SampledRequest:
     response_ns: int
     service_ns: int
     status: int
+
+
+def sampled_requests(table: Ints, trace_ids: TraceIds, origin_ns: int) -> Iterator[SampledRequest]:
+    """Yield the requests in rows of an `EndpointRecorder`.
+
+    Args:
+        table: Instants in nanoseconds after the start of the phase, code and number of the trace.
+        trace_ids: Makes trace ids of the numbers.
+        origin_ns: Start of the phase (`time.monotonic_ns`).
+    """
+    unix_ns = time.time_ns() - time.monotonic_ns() + origin_ns
+    for intended_ns, sent_ns, _, done_ns, code, trace in table.tolist():
+        yield SampledRequest(
+            trace_ids.id_of(trace),
+            trace_ids.span_id,
+            sent_ns + unix_ns,
+            done_ns - intended_ns,
+            done_ns - sent_ns,
+            code & STATUS,
+        )
 
 
 def first_sampled(requests: list[SampledRequest]) -> list[SampledRequest]:

@@ -58,7 +58,7 @@ class LoadRunner:
         self._process = process
         self._receiver = receiver
         self._trace_ids = _trace_ids(spec)
-        self._recorder = Recorder(self._trace_ids)
+        self._recorder = Recorder(self._trace_ids, keeps_samples=spec.sampling != "none")
         self._observer: Observer | None = None
         self._profiler: Profiler | None = None
         self._profile: Profile | None = None
@@ -160,6 +160,7 @@ class LoadRunner:
             exceptions=self._exceptions,
             feeders=feeder_uses(),
             arrivals=self._arrivals,
+            samples=self._recorder.samples(),
         )
 
     def _is_profiled(self) -> bool:
@@ -318,4 +319,6 @@ def _trace_ids(spec: LoadSpec) -> TraceIds | None:
     """Return the ids of the requests' traces; None to send no header `traceparent`."""
     if not spec.traceparent:
         return None
-    return SampledTraceIds(prefix=spec.trace_prefix) if spec.trace_prefix else TraceIds()
+    if spec.trace_prefix or spec.sampling == "spans":
+        return SampledTraceIds(prefix=spec.trace_prefix)
+    return SampledTraceIds(is_flagged=False) if spec.sampling == "samples" else TraceIds()

@@ -7,6 +7,7 @@ from typing import Any
 
 from straingauge.engine import Connections, Load, ScenarioLoad, require_pool
 from straingauge.http.settings import HttpSettings
+from straingauge.http.traceparent import Sampling
 from straingauge.journey import Journey, Mix, User, mix
 from straingauge.journey.execution import require_journey
 from straingauge.observe import COOLDOWN_S, MetricNames
@@ -47,6 +48,7 @@ class LoadSpec:
         traceparent: Send the header `traceparent` with each request.
         trace_prefix: First half of the trace ids of a load whose spans are received; then a request
             in 100 ms of each process has the sampled flag. None: no request is sampled.
+        sampling: Single requests that are kept for exports.
         explain: Trace requests to a second instance after the load; None does so after a warning
             or a critical verdict. See `ExplainPass`.
         memory_probe: Find the lines whose memory or threads grow, after the load; None does so
@@ -90,6 +92,7 @@ class LoadSpec:
     server_pid: int | None = None
     traceparent: bool = True
     trace_prefix: str | None = None
+    sampling: Sampling = "none"
     profile: bool | None = None
     explain: bool | None = None
     thresholds: Thresholds = field(default_factory=lambda: Thresholds.read(None))

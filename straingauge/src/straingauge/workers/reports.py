@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # each pytest session loads this module, which must be cheap
     from straingauge.feeders import FeederUse
     from straingauge.observe import Observations
     from straingauge.result.format.exceptions import RaisedException
+    from straingauge.recording.request_samples import RequestSample
     from straingauge.result.format.profile import Profile
     from straingauge.result.format.result import Environment
 
@@ -114,6 +115,7 @@ class Report:
         exceptions: Those in the service's log, from the process that observes it, after the load.
         feeders: Use of the data feeders.
         arrivals: Arrivals of the main phase so far.
+        samples: The latest single requests, if they are exported.
     """
 
     process: str
@@ -127,6 +129,7 @@ class Report:
     exceptions: "tuple[RaisedException, ...]" = ()
     feeders: "tuple[FeederUse, ...]" = ()
     arrivals: Arrivals = field(default_factory=Arrivals)
+    samples: "tuple[RequestSample, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
