@@ -60,3 +60,19 @@ def test_the_achieved_rate_is_beside_the_asked_one():
     assert 'class="number">asked, /s</th><th scope="col" class="number">achieved, /s' in page(found)
     assert '<td class="number">100</td><td class="number">97.4</td>' in page(found)
     assert "capacity 100/s, confirmed 3/3, achieved 97.4/s" in summary(found)
+
+
+def test_the_head_is_the_answer():
+    """The first screen has the capacity, what was measured at it, and what limits it."""
+    found: dict[str, Any] = json.loads(CAPACITY.read_bytes())
+    head = page(found).partition("<main>")[0]
+    assert "<h1>journeys carries 1,480/s</h1>" in head
+    assert '<p class="sentence">Limit at 1,520/s: it does not keep up' in head
+    assert re.findall(r"<dt>([^<]+)</dt><dd>([\d,]+)", head)[:1] == [("achieved rate", "1,457")]
+
+
+def test_the_head_without_a_capacity_says_so():
+    """A search whose lowest level failed has no capacity to claim."""
+    found: dict[str, Any] = json.loads(CAPACITY.read_bytes())
+    failed = {**found, "capacity": None, "highest_passed": None}
+    assert "<h1>Capacity of journeys: none: the lowest level failed</h1>" in page(failed)

@@ -127,6 +127,7 @@ def test_metrics_without_a_shift_are_folded(tmp_path: Path):
     shifted, _, steady = text.partition('<details class="steady"><summary>No significant shift: ')
     assert "<h3>p95_ms <small>latest 15.0 ms, between 10.0 and 15.0 ms</small></h3>" in shifted
     assert shifted.count("<h3>") == 1
+    assert '<p class="sentence">mixed p95_ms: worse: +' in shifted.partition("<main>")[0]
     assert "p50_ms " in steady.partition("</summary>")[0]
     assert ">2026-01-02</text>" in shifted  # the first run
     assert ">2026-01-12</text>" in shifted  # the shift

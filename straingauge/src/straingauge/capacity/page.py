@@ -1,17 +1,18 @@
 """A search for capacity as one HTML page: two charts, a summary and a table; no script."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from markupsafe import Markup
 
-from straingauge.capacity.terminal import Document, summary_rows
+from straingauge.capacity.terminal import Document, capacity_text, load_text, summary_rows
 from straingauge.capacity.usl import UslFit
-from straingauge.number_text import number, percent
+from straingauge.number_text import count, number, percent
 from straingauge.report import html
 from straingauge.report.svg import Axis, Plot
 
 _LABELS: Final = {"passed": "passed", "failed": "did not pass"}
+_HEAD: Final = ("capacity", "knee", "limit")  # of the summary, shown in the page's head
 _MOST_ABOVE: Final = 2.0
 """Times the highest measurement that the chart leaves for a fitted law above it."""
 
@@ -21,12 +22,46 @@ def page(found: Document) -> str:
     return html.render(
         "capacity.html",
         package="straingauge.capacity",
-        name=found["name"],
+        headline=_headline(found),
+        limit=next((text for label, text in summary_rows(found) if label == "limit"), ""),
+        tiles=[*_tiles(found)],
         load=_asked(found["unit"]),
-        lines=list(summary_rows(found)),
+        lines=[row for row in summary_rows(found) if row[0] not in _HEAD],
         charts=[each for each in (_throughput(found), _response_time(found)) if each],
         levels=[_row(level) for level in found["levels"]],
     )
+
+
+def _headline(found: Document) -> str:
+    """The capacity in a sentence."""
+    if found["capacity"] is None:
+        return f"Capacity of {found['name']}: {capacity_text(found)}"
+    least = "at least " if found["is_lower_bound"] else ""
+    return f"{found['name']} carries {least}{load_text(found['capacity'], found['unit'])}"
+
+
+def _tiles(found: Document) -> Iterator[dict[str, str]]:
+    """Yield what was measured at the capacity, and the knee."""
+    runs = [
+        level
+        for level in found["levels"]
+        if level["level"] == found["capacity"] and level["passed"]
+    ]
+    if runs:
+        confirmed = f"lowest of {count(len(runs), 'run')}"
+        rates, p95s = ([run[key] for run in runs] for key in ("throughput_rps", "p95_ms"))
+        yield _tile("achieved rate", number(min(rates)), "/s", confirmed)
+        highest = f"highest of {count(len(runs), 'run')}"
+        yield _tile("p95", number(max(filter(None, p95s), default=None)), "ms", highest)
+    if found["knee"] is not None:
+        knee = load_text(found["knee"], found["unit"])
+        yield _tile("knee", knee, "", "above it, load mostly adds latency")
+    if found["usl"] and (peak_rps := found["usl"]["peak_rps"]) is not None:
+        yield _tile("predicted peak", number(peak_rps), "/s", "by the fitted law")
+
+
+def _tile(name: str, value: str, unit: str, more: str) -> dict[str, str]:
+    return {"name": name, "value": value, "unit": unit, "more": more}
 
 
 def _row(level: dict[str, Any]) -> dict[str, Any]:

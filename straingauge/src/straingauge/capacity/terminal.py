@@ -21,7 +21,7 @@ def level_line(level: Mapping[str, Any], unit: str) -> str:
     outcome = "passed" if level["passed"] else f"failed: {_first(level['reasons'])}"
     if level["passed"] and level["inconclusive"]:
         outcome = f"inconclusive: {level['inconclusive']}"
-    load, reached = _load(level["level"], unit), rate(level["throughput_rps"])
+    load, reached = load_text(level["level"], unit), rate(level["throughput_rps"])
     p95 = number(level["p95_ms"], "ms")
     return f"{level['phase']:<12} {load:<12} {reached:>9}  p95 {p95}  {outcome}"
 
@@ -57,7 +57,7 @@ def chart(found: Document, width: int = 120) -> str:
             bar(share_of, columns) for share_of in (rps / most_rps, (p95_ms or 0.0) / most_ms)
         )
         cells = f"{first}{rate(rps):>{_RATE}}  {second}{number(p95_ms, 'ms'):>{_P95}}"
-        load = _load(level, found["unit"])
+        load = load_text(level, found["unit"])
         lines.append(f"{load:<{_LOAD}}  {cells}  {', '.join(marks)}".rstrip())
     return "\n".join(lines) + "\n"
 
@@ -78,9 +78,9 @@ def summary_rows(found: Document) -> Iterator[tuple[str, str]]:
     unit = found["unit"]
     if found["stopped_early"]:
         yield "stopped", found["stopped_early"]
-    yield "capacity", _capacity(found)
+    yield "capacity", capacity_text(found)
     if found["knee"] is not None:
-        yield "knee", f"{_load(found['knee'], unit)}: above it, load mostly adds latency"
+        yield "knee", f"{load_text(found['knee'], unit)}: above it, load mostly adds latency"
     yield from _limit(found)
     problems = {
         what: message
@@ -93,7 +93,8 @@ def summary_rows(found: Document) -> Iterator[tuple[str, str]]:
         yield "USL:", _usl(found["usl"])
 
 
-def _capacity(found: Document) -> str:
+def capacity_text(found: Document) -> str:
+    """The capacity with what confirms it, or why there is none."""
     unit = found["unit"]
     if found["capacity"] is not None:
         least = "at least " if found["is_lower_bound"] else ""
@@ -103,14 +104,14 @@ def _capacity(found: Document) -> str:
             for level in found["levels"]
             if level["level"] == found["capacity"] and level["passed"]
         )
-        asked = f"{least}{_load(found['capacity'], unit)}, confirmed {runs}/{runs}"
+        asked = f"{least}{load_text(found['capacity'], unit)}, confirmed {runs}/{runs}"
         return f"{asked}, achieved {rate(lowest)}"
     if found["highest_passed"] is not None:
-        return f"unknown: {_load(found['highest_passed'], unit)} passed, but was not confirmed"
+        return f"unknown: {load_text(found['highest_passed'], unit)} passed, but was not confirmed"
     return "none: the lowest level failed"
 
 
-def _load(level: float, unit: str) -> str:
+def load_text(level: float, unit: str) -> str:
     """A level with its unit: 1,480/s or 40 users."""
     return f"{plain(level)}{unit}" if unit.startswith("/") else f"{plain(level)} {unit}"
 
@@ -120,7 +121,7 @@ def _limit(found: Document) -> Iterator[tuple[str, str]]:
     if limit is None:
         return
     what = limit["first_failure"]["message"] if limit["first_failure"] else _first(limit["reasons"])
-    yield "limit", f"at {_load(limit['level'], found['unit'])}: {what}"
+    yield "limit", f"at {load_text(limit['level'], found['unit'])}: {what}"
     for cause in limit["diagnosis"][:_CAUSES]:
         evidence = _first(cause["evidence"])
         yield "why", f"{cause['title']} ({share(cause['confidence'])} sure): {evidence}"

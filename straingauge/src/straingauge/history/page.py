@@ -11,6 +11,7 @@ from straingauge.report import html
 from straingauge.report.svg import Axis, Plot
 from straingauge.verdict.metrics import metric_of
 
+_MOST_FOUND: Final = 3  # shifts in the page's head
 _LABEL_SHARE: Final = 0.2
 """Share of the width that a date or a commit needs on a narrow screen."""
 
@@ -23,6 +24,7 @@ def page(trends: Sequence[Trend]) -> str:
         package="straingauge.history",
         trends=[_trend(trend) for trend in trends],
         headline=_headline(trends, shifts),
+        found=_found(trends)[:_MOST_FOUND],
     )
 
 
@@ -33,6 +35,21 @@ def _headline(trends: Sequence[Trend], shifts: Sequence[Shift]) -> str:
         return f"Too few runs to find a shift: {most} of about {ENOUGH} needed"
     worse = sum(shift.direction == "worse" for shift in shifts)
     return f"{count(worse, 'shift')} to worse, {len(shifts) - worse} to better"
+
+
+def _found(trends: Sequence[Trend]) -> list[str]:
+    """The latest shift to worse of each metric, the latest first."""
+    worse = [
+        (series.points[shift.index].at, f"{trend.name} {trend.endpoint}".rstrip(), series, shift)
+        for trend in trends
+        for series in trend.series
+        for shift in series.shifts[-1:]
+        if shift.direction == "worse"
+    ]
+    worse.sort(key=lambda each: each[0], reverse=True)
+    return [
+        f"{name} {series.metric}: {shift_text(series, shift)}" for _, name, series, shift in worse
+    ]
 
 
 def _trend(trend: Trend) -> dict[str, Any]:

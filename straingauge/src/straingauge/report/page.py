@@ -59,6 +59,7 @@ def page(results: Sequence[Result]) -> str:
         sections=_SECTIONS + len(inside),
         inside=inside,
         columns=tables.COLUMNS,
+        has_bullets=any(run["bullet"] for run in runs),
         has_rough=any("~" in str(run[name]) for run in runs for name in PERCENTILES),
         data=html.embedded_json([_data(result) for result in results]),
         **explained(results, names),
