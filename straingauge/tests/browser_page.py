@@ -1,4 +1,7 @@
-"""The report in a browser, and what tests read from it."""
+"""The report in a browser, what tests read from it, and the browser.
+
+Tests import from here as well, so pytest must not rewrite this module: PYTEST_DONT_REWRITE.
+"""
 
 import shutil
 from collections.abc import Iterator

@@ -34,8 +34,8 @@ def exported(*names: str) -> dict[str, str]:
     def respond(peer: Peer) -> None:
         while (request := peer.read()) is not None:
             found = re.search(r"traceparent: 00-(\w{32})-\w{16}-(\d\d)", request.head)
-            assert found
-            flags[found[1]] = found[2]
+            if found:  # other requests are those of the observer
+                flags[found[1]] = found[2]
             peer.answer(200 if request.target == "/a" else 503)
 
     said = list[str]()

@@ -14,11 +14,11 @@ import straingauge
 SOURCE = Path(straingauge.__file__).parent
 PLURALS = (
     "accounts|calls|connections|cores|deadlocks|endpoints|errors|events|files|jobs|journeys|levels"
-    "|lines|pauses|processes|requests|responses|rows|samples|scans|sessions|statements|threads"
+    "|lines|pauses|processes|requests|responses|rows|samples|scans|statements|threads"
     "|users|values|warnings"
 )
 ADJECTIVES = "(?:effective|idle|more|open|other|sampled|sequential|slowest|temporary|traced) "
-OWN_PLURAL = r"""== 1 else f?["']s["']|[a-z]\((?:s|es)\)[ ,.:"']"""
+OWN_PLURAL = r"""== 1 else f?["']s["']|["']s["'] \*|[a-z]\((?:s|es)\)[ ,.:"']"""
 MEASURED = ("number", "percent", "plain", "rate")
 """Helpers for means and rates, which are of no single thing."""
 
@@ -104,8 +104,14 @@ def verdict_text(p95_ms: float, critical: float) -> str:
     table = {"all": {"p95_ms": {"target": 1, "warning": 2, "critical": critical}}}
     result = {
         "name": "load",
-        "metrics": {"latency_ms": {"p95": p95_ms}, "error_rate_percent": 0.0, "total_requests": 9},
+        "metrics": {
+            "latency_ms": {"p95": p95_ms},
+            "error_rate_percent": 0.0,
+            "total_requests": 9,
+            "rate_limited": 0,
+        },
         "endpoints": {},
+        "errors": {"kinds": {}},
         "validity": {"reasons": []},
     }
     verdict = judge(result, Thresholds.parse(table, source="a test"))  # type: ignore[arg-type]  # parts of a result

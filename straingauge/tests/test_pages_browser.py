@@ -58,11 +58,11 @@ def test_time_axis_shows_the_clock_where_a_load_ran(browser: "playwright.Browser
     tab.goto(placed.as_uri())
     opened = BrowserPage(tab)
     labels = [opened.chart("rate", run).locator("text.tick") for run in (0, 1)]
-    before = labels[0].all_inner_texts()
+    before = labels[0].all_text_contents()
     assert "10 s" in before
     tab.get_by_label("clock time").check()
     assert tab.locator("#time-axis").inner_text().endswith("clock time, UTC+5:30, UTC-3")
-    first, second = (each.all_inner_texts() for each in labels)
+    first, second = (each.all_text_contents() for each in labels)
     assert {"UTC+5:30", "23:59:55", "00:00:05"} <= set(first)
     assert {"UTC-3", "08:00:05", "08:00:10"} <= set(second)
     opened.chart("rate", 0).focus()
@@ -70,7 +70,7 @@ def test_time_axis_shows_the_clock_where_a_load_ran(browser: "playwright.Browser
     text = tab.locator("#readout").inner_text()
     assert text.startswith("2026-11-28 23:59:52.0 UTC+5:30 (0.5 s after the start): succeeded ")
     tab.get_by_label("since the start").check()
-    assert labels[0].all_inner_texts() == before
+    assert labels[0].all_text_contents() == before
     tab.close()
 
 

@@ -126,7 +126,7 @@ def test_the_table_has_a_row_per_run():
     row = text.partition("stormy")[2]
     assert "critical" in row
     assert "800" in row
-    assert "p95 761.3 ms, critical from 400 ms" in row
+    assert "p95 761 ms, critical from 400 ms" in row
     assert "All 2 load tests" not in text
     assert "All 2 load tests met" in text_of(page([sample_result("calm"), sample_result("quiet")]))
 

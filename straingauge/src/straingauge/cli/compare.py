@@ -10,7 +10,7 @@ import click
 
 from straingauge.cli import common_options
 from straingauge.cli.group import EXIT_CODES, main
-from straingauge.cli.screen import standard_output
+from straingauge.cli.screen import fitting, standard_output
 
 if TYPE_CHECKING:
     from straingauge.compare import Comparison, FailOn
@@ -101,5 +101,6 @@ def failures(comparison: "Comparison", fail_on: "list[FailOn]") -> bool:
 
     failed = {id(each): each for one in fail_on for each in one.failed(comparison.changes)}
     for change in failed.values():
-        click.echo(labelled("failed", f"{change.verdict}: {change_text(change)}"), err=True)
+        line = labelled("failed", f"{change.verdict}: {change_text(change)}")
+        click.echo(fitting(line), err=True)
     return bool(failed)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from straingauge.errors import UsageError
+from straingauge.number_text import count
 from straingauge.observe.process import is_here
 from straingauge.report.terminal import labelled
 from straingauge.scaffold import write
@@ -85,8 +86,8 @@ def _summary(
     yield "covered", ", ".join(suite.covered)
     if suite.pauses_s:
         yield "pauses", f"{suite.pauses_s:.0f} s, as captured"
-    for reason, count in suite.skipped.items():
-        yield "skipped", f"{count} request{'s' * (count != 1)} {reason}"
+    for reason, amount in suite.skipped.items():
+        yield "skipped", f"{count(amount, 'request')} {reason}"
     for note in suite.notes:
         yield "note", note
     for name, place in suite.secrets.items():

@@ -16,7 +16,7 @@ class Output(TypedDict):
     """How reports are shown on standard output.
 
     `width` is in columns. `wrap` is true if lines are wrapped: in a file or a pipe each is one
-    line, for programs that search them, unless the variable COLUMNS sets a width.
+    line, for programs that search them.
     """
 
     width: int
@@ -28,7 +28,7 @@ def standard_output() -> Output:
     """Width of the terminal in columns, and whether standard output is one."""
     width = shutil.get_terminal_size(fallback=(120, 24)).columns
     is_terminal = sys.stdout is not None and sys.stdout.isatty()
-    return {"width": width, "colour": is_terminal, "wrap": is_terminal or "COLUMNS" in os.environ}
+    return {"width": width, "colour": is_terminal, "wrap": is_terminal}
 
 
 def fitting(text: str) -> str:
@@ -41,8 +41,12 @@ def fitting(text: str) -> str:
 
 def _error_width() -> int | None:
     """Width of the terminal of standard error in columns; None if it is none."""
-    is_terminal = sys.stderr is not None and sys.stderr.isatty()
-    return os.get_terminal_size(sys.stderr.fileno()).columns if is_terminal else None
+    if sys.stderr is None or not sys.stderr.isatty():
+        return None
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:  # a stream of a program that runs the command
+        return shutil.get_terminal_size().columns
 
 
 class Screen:

@@ -78,8 +78,8 @@ def open_files(context: CheckContext) -> Iterator[CheckResult]:
         yield CheckResult("open files", "problem", str(error), error.hint or "")
         return
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    limit = "any number of" if hard == resource.RLIM_INFINITY else hard
-    yield CheckResult("open files", "ok", f"a process may open {count(limit, 'file')}")
+    files = "any number of files" if hard == resource.RLIM_INFINITY else count(hard, "file")
+    yield CheckResult("open files", "ok", f"a process may open {files}")
 
 
 def disk(context: CheckContext) -> Iterator[CheckResult]:

@@ -84,7 +84,7 @@ def _for_file(path: Path, named: str, option: str) -> Exporter:
     format_ = FILES.get(next(ends, ""))
     if format_ is None:
         raise UsageError(
-            f"{named}: the name must end in {' or '.join(FILES)}", hint=f"{option} seconds.jsonl"
+            f"{named}: the name must end in .jsonl or .csv", hint=f"{option} seconds.jsonl"
         )
     if path.is_dir():
         raise UsageError(f"{named}: this is a folder", hint=f"{option} seconds.jsonl")

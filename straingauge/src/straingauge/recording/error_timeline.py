@@ -80,4 +80,5 @@ def _added(one: Ints, other: Ints) -> Ints:
 def _joined(slots: Ints, count: int) -> Ints:
     """Add up each `count` neighbouring slots."""
     padded = np.pad(slots, (0, -slots.size % count))
-    return padded.reshape(-1, count).sum(axis=1, dtype=np.int64)
+    joined: Ints = padded.reshape(-1, count).sum(axis=1, dtype=np.int64)
+    return joined

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from straingauge.number_text import count
+
 WRITES: Final = "not GET or HEAD (--writes sends them)"
 NO_PATH: Final = "no HTTP request with a path"
 OUTSIDE: Final = "outside of --from and --to"
@@ -61,15 +63,14 @@ class LogSummary:
 
     def text_lines(self) -> Iterator[tuple[str, str]]:
         """Yield a label and a text for each line that a user should read before the load."""
-        lines = f"{self.lines} line{'s' * (self.lines != 1)}"
-        yield "log", f"{self.log}: {self.format}, {lines}"
+        yield "log", f"{self.log}: {self.format}, {count(self.lines, 'line')}"
         if self.unparsed:
-            lines = f"{self.unparsed} line{'s' * (self.unparsed != 1)}"
+            lines = count(self.unparsed, "line")
             first = self.first_unparsed
             yield "skipped", f"{lines} in another format; the first is line {first}"
-        for reason, count in self.skipped.items():
-            yield "skipped", f"{count} request{'s' * (count != 1)}: {reason}"
-        requests = f"{self.requests} request{'s' * (self.requests != 1)}"
+        for reason, amount in self.skipped.items():
+            yield "skipped", f"{count(amount, 'request')}: {reason}"
+        requests = count(self.requests, "request")
         yield "replay", f"{requests}, {self._sessions}, {self._timing}"
         if self.is_spread and self.rate_per_s is None:
             yield "note", "the log has whole seconds: requests are spread evenly within each"
@@ -82,7 +83,7 @@ class LogSummary:
 
     @property
     def _sessions(self) -> str:
-        return f"{self.sessions} session{'s' * (self.sessions != 1)}"
+        return count(self.sessions, "session")
 
     @property
     def _timing(self) -> str:

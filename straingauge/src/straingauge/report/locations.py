@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import shorten
 from typing import Any, Final
 
-from straingauge.number_text import count
-
 PLACES: Final = 3  # of a cause, in texts
 _LINE: Final = 73  # characters, so that a line with its label fits into 80 columns
 _MIN_STATEMENT: Final = 24  # characters of a statement after a long endpoint
@@ -39,7 +37,7 @@ def place(location: Mapping[str, Any], *, most: int = _LINE) -> str:
             text = _statement(location, most)
         case "call":
             waiting = location.get("endpoint")
-            text = f"{count(waiting, 'call') if waiting else 'call to'} {location['host']}"
+            text = f"{waiting + ' calls' if waiting else 'call to'} {location['host']}"
         case "process":
             pid, resource = location.get("pid"), location.get("resource")
             text = f"in {location['process']}{f' (pid {pid})' if pid else ''}"

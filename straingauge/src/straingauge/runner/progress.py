@@ -234,7 +234,7 @@ def progress_line(now: Snapshot, width: int, *, colour: bool = True) -> str:
         words.highlight_regex(r"[\d.]+ % errors", "bold red")
     grid = Table.grid(padding=(0, 1), pad_edge=False)
     cells: list[Text | ProgressBar] = []
-    room = width - 1 - len(words.plain) - len(now.name) - 1
+    room = width - 1 - len(now.as_text()) - len(now.name) - 1
     if room >= 0:
         cells.append(Text(now.name, style="bold"))
     if now.duration_s and not now.phase and room > BAR_COLUMNS[0]:

@@ -107,7 +107,7 @@ def _share_of_kinds(title: str, kinds: frozenset[str]) -> Metric:
     def count(counts: Counts, _statuses: Counts) -> int:
         return sum(number for kind, number in counts.items() if kind in kinds)
 
-    return _share(title, f"{title} requests", count)
+    return _share(title, title + " requests", count)
 
 
 def _share(title: str, what: str, count: Callable[[Counts, Counts], int]) -> Metric:
