@@ -139,7 +139,9 @@ def test_runs_are_side_by_side_on_the_same_axes(report: BrowserPage):
     places = [report.chart("latency", run).bounding_box() for run in (0, 1, 2)]
     assert len({round(place["y"]) for place in places if place}) == 1
     assert len({round(place["x"]) for place in places if place}) == 3
-    ticks = [report.chart("latency", run).locator("text.tick").all_text_contents() for run in (0, 1)]
+    ticks = [
+        report.chart("latency", run).locator("text.tick").all_text_contents() for run in (0, 1)
+    ]
     assert ticks[0] == ticks[1]
     report.tab.locator("input[name=show]").nth(1).uncheck()
     assert not report.tab.locator("#r1").is_visible()

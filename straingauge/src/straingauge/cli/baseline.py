@@ -59,7 +59,6 @@ def list_baselines(*, folder: Path, as_json: bool) -> None:
       straingauge baseline list
     """
     from straingauge.compare.baselines import Baselines
-    from straingauge.report.terminal import render, table
     from straingauge.result.format.write import json_text
 
     rows = list(_rows(Baselines(folder)))
@@ -68,10 +67,11 @@ def list_baselines(*, folder: Path, as_json: bool) -> None:
     elif not rows:
         click.echo(f"there is no baseline in {folder}")
     else:
-        made = table(*rows[0], fixed=tuple(rows[0]))
-        for row in rows:
-            made.add_row(*row.values())
-        click.echo(render([made], **standard_output()), nl=False)
+        table = [list(rows[0]), *(list(row.values()) for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        for cells in table:
+            padded = (f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+            click.echo("  ".join(padded).rstrip())
 
 
 @baseline.command(epilog=EXIT_CODES)

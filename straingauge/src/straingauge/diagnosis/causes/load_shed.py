@@ -5,7 +5,7 @@ import statistics
 from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.causes.database import AWAY, database_answered
 from straingauge.diagnosis.result_view import ResultView, number
-from straingauge.number_text import count, plain
+from straingauge.number_text import count
 
 MIN_REJECTED = 5
 MIN_SHARE = 0.05  # of an endpoint's requests
@@ -80,6 +80,6 @@ def _follows_load(result: ResultView) -> str | None:
     if high_rps < MORE_LOAD * low_rps or high < max(MORE_REJECTED * low, MIN_SHARE):
         return None
     return (
-        f"they follow the load: {low:.0%} failed at {plain(low_rps, 3)} requests/s, {high:.0%} at"
-        f" {plain(high_rps, 3)}"
+        f"they follow the load: {low:.0%} failed at {low_rps:,.0f} requests/s, {high:.0%} at"
+        f" {high_rps:,.0f}"
     )

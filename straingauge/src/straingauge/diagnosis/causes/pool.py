@@ -156,7 +156,7 @@ def _all_connections_busy(result: ResultView) -> Evidence | None:
         return None
     confidence = min(scale(waiting, WAITING_PER_CONNECTION, 3 * WAITING_PER_CONNECTION), 0.7)
     evidence = (
-        f"all connections to the database ({size:,.0f}) were in use in {full:.0%} of the samples,"
+        f"all {count(size, 'connection')} to the database were in use in {full:.0%} of the samples,"
         f" while {count(result.in_flight, 'request was', 'requests were')} in flight on average",
     )
     return Evidence(confidence, evidence)
