@@ -237,7 +237,7 @@ def test_a_service_that_sheds_load():
     """Status 503 that follows the load while the database answers does not blame the database."""
     found = first(rejecting({20: 0.0, 21: 0.0, 39: 0.45, 40: 0.5}))
     assert found["cause"] == "load_shed"
-    assert "0% failed at 20 requests/s, 48% at 40" in found["evidence"][1]
+    assert "0% failed at 20/s, 48% at 40/s" in found["evidence"][1]
     assert found["evidence"][2] == "the database answered all the time"
     steady = rejecting({40: 0.3, 41: 0.3, 42: 0.3, 43: 0.3})
     assert "database_away" not in causes(steady)

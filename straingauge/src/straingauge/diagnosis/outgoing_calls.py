@@ -8,6 +8,7 @@ from straingauge.diagnosis.cause import Evidence, scale
 from straingauge.diagnosis.cpu_wait import utilization
 from straingauge.diagnosis.location import CallLocation
 from straingauge.diagnosis.result_view import ResultView, number
+from straingauge.number_text import plain
 
 SERVICE: Final = ("resources", "service")
 MIN_SAMPLES: Final = 5  # with a waiting call; fewer are chance
@@ -91,7 +92,7 @@ def evidence_of_waits(
     named = f"{host} ({program})" if program else host
     evidence = [
         f"{waiting:.1f} {noun} to {named} waited for a response on average, while"
-        f" {result.in_flight:.1f} requests were in flight: {min(share, 1):.0%} of their time"
+        f" {plain(result.in_flight, 3)} requests were in flight: {min(share, 1):.0%} of their time"
         " (Little's law)",
         f"the longest seen took {call_ms:.0f} ms or more",
     ]

@@ -70,7 +70,8 @@ def repeated_call_in_traces(
         number(worst, key) or 0.0 for key in ("per_request", "traces", "share")
     )
     sentences = [
-        f"{endpoint} calls {host} {per_request:.1f} times for each request, in {traces:.0f} traces:"
+        f"{endpoint + ' calls'} {host} {per_request:.1f} times for each request, in {traces:.0f}"
+        " traces:"
         f" {share:.0%} of its traced time"
     ]
     if failed:

@@ -15,6 +15,7 @@ from straingauge.diagnosis.outgoing_calls import (
 )
 from straingauge.diagnosis.result_view import ResultView, number
 from straingauge.diagnosis.traced_calls import repeated_call_in_traces, slow_call_in_traces
+from straingauge.number_text import count
 
 # A request needs another service once or a few times, as for statements of the database.
 REPEATED, SURELY_REPEATED = 5.0, 12.0
@@ -134,7 +135,7 @@ def _repeated_from_outside(result: ResultView) -> Evidence | None:
     host, program = str(most.get("host")), most.get("program")
     named = f"{host} ({program})" if program else host
     evidence = (
-        f"{exchanges:.0f} exchanges with {named} for {requests:.0f} requests"
+        f"{exchanges:,.0f} exchanges with {named} for {count(requests, 'request')}"
         f"{f' of {caller.name}' if caller else ''}, about {per_request:.0f} for each; they take"
         f" {min(share, 1):.0%} of the time of all requests (Little's law)",
     )

@@ -16,6 +16,7 @@ from straingauge.diagnosis.event_loop import blocked_loop_thread
 from straingauge.diagnosis.result_view import ResultView, number
 from straingauge.diagnosis.throttling import generator_throttling
 from straingauge.diagnosis.without_waits import still_missed_without
+from straingauge.number_text import count, were
 
 MACHINE = ("resources", "machine")
 SERVICE = ("resources", "service")
@@ -74,13 +75,13 @@ def out_of_sockets(result: ResultView) -> Evidence | None:
 
     The error is that of its operating system, whatever is at the other end.
     """
-    count = result.errors.get(OUT_OF_SOCKETS, 0)
-    if not count:
+    unsent = result.errors.get(OUT_OF_SOCKETS, 0)
+    if not unsent:
         return None
     details = [row.get("detail") for row in result.examples if row.get("kind") == OUT_OF_SOCKETS]
-    evidence = [f"{count:.0f} of {result.requests:.0f} requests were not sent"]
+    evidence = [f"{unsent:,.0f} of {count(result.requests, 'request')} {were(unsent)} not sent"]
     evidence += [f"for example: {detail}" for detail in details[:1]]
-    return Evidence(0.5 + 0.4 * count / sum(result.errors.values()), tuple(evidence))
+    return Evidence(0.5 + 0.4 * unsent / sum(result.errors.values()), tuple(evidence))
 
 
 @cause(
@@ -175,7 +176,7 @@ def _evidence(result: ResultView, crowd: _Crowd) -> tuple[str, ...]:
     since = "on average" if arrival is None else f"from {arrival.start_s:.0f} s on"
     use = (
         f"other programs used {crowd.others_percent:.0f} % of a core {since}, all together"
-        f" {crowd.used_percent:.0f} % of {crowd.cores:.0f} cores"
+        f" {crowd.used_percent:.0f} % of {count(crowd.cores, 'core')}"
     )
     return (use, f"the busiest of them: {', '.join(neighbours)}") if neighbours else (use,)
 

@@ -6,6 +6,7 @@ from typing import Any
 from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.result_view import ResultView, number
 from straingauge.http.models import TIMEOUTS
+from straingauge.number_text import count
 
 ENOUGH = 5  # requests in a row: see `straingauge.verdict.floor.ENOUGH_FAILURES`
 MIN_SILENCE_S = 2.0  # an interval has at least 1 s
@@ -67,7 +68,7 @@ def service_hung(result: ResultView) -> Evidence | None:
         return None
     evidence = [
         f"no request that started after {since_s:.0f} s was answered, until the load ended at"
-        f" {result.duration_s:.0f} s: {timeouts:.0f} requests waited for their time limit"
+        f" {result.duration_s:.0f} s: {count(timeouts, 'request')} waited for their time limit"
     ]
     used = _cpu_percent_since(result, since_s)
     if used is not None:

@@ -80,6 +80,6 @@ def _follows_load(result: ResultView) -> str | None:
     if high_rps < MORE_LOAD * low_rps or high < max(MORE_REJECTED * low, MIN_SHARE):
         return None
     return (
-        f"they follow the load: {low:.0%} failed at {low_rps:,.0f} requests/s, {high:.0%} at"
-        f" {high_rps:,.0f}"
+        f"they follow the load: {low:.0%} failed at {low_rps:,.0f}/s, {high:.0%} at"
+        f" {high_rps:,.0f}/s"
     )

@@ -96,7 +96,7 @@ def _blocked_by_kernel(result: ResultView) -> Evidence | None:
     )
     evidence = (
         f"the main thread waits for events when nothing happens, but was in another, blocking call"
-        f" in {share:.0%} of {looks:.0f} samples",
+        f" in {share:.0%} of {count(looks, 'sample')}",
     )
     return Evidence(scale(least, MUCH_BLOCKED / 2, 2 * MUCH_BLOCKED), evidence)
 

@@ -7,6 +7,7 @@ from straingauge.diagnosis.cpu_wait import MOST_BUSY, usable_cpus, utilization
 from straingauge.diagnosis.onset import first_increase_s
 from straingauge.diagnosis.result_view import ResultView, number
 from straingauge.diagnosis.without_waits import sends_without_pause
+from straingauge.number_text import count, plain
 from straingauge.observe.runtime import CLOSING_SERVERS
 
 SERVICE = ("resources", "service")
@@ -78,7 +79,9 @@ def cpu_bound(result: ResultView) -> Evidence | None:
         confidence = min(confidence, 0.4)
     processes = max(result.figure(*SERVICE, "processes", "peak"), 1.0)
     evidence = [
-        f"{processes:.0f} serving process(es) used {busy:.0f} % of a core on average, {cpu_ms:.1f}"
+        f"{count(processes, 'serving process', 'serving processes')} used {busy:,.0f} % of a core"
+        " on"
+        f" average, {plain(cpu_ms, 3)}"
         " ms of CPU per request"
     ]
     if queued:
@@ -112,12 +115,13 @@ def service_restarted(result: ResultView) -> Evidence | None:
         return None
     broken = sum(result.errors.get(kind, 0) for kind in BROKEN_BY_RESTARTS)
     gateway = result.figure("status_codes", "502")
-    evidence = f"{died:.0f} processes ended and {born:.0f} started during the load"
+    ended = count(died, "process", "processes")
+    evidence = f"{ended} ended and {born:,.0f} started during the load"
     if broken:
         onset_s = first_increase_s(result, "processes_exited")
-        return Evidence(0.7, (evidence, f"{broken:.0f} connections broke"), onset_s=onset_s)
+        return Evidence(0.7, (evidence, f"{count(broken, 'connection')} broke"), onset_s=onset_s)
     if gateway:
-        return Evidence(0.6, (evidence, f"a proxy answered {gateway:.0f} requests with 502"))
+        return Evidence(0.6, (evidence, f"a proxy answered {count(gateway, 'request')} with 502"))
     return Evidence(0.3, (evidence, "no connection broke"))
 
 
@@ -159,7 +163,10 @@ def keep_alive_off(result: ResultView) -> Evidence | None:
         evidence = f"{server} closes the connection after each response, by design"
         advice = "use a server, or a kind of worker, that keeps connections open, or a proxy"
         return Evidence(min(scale(share, 0.3, 0.8), 0.5), (evidence,), (advice,))
-    evidence = f"{opened:.0f} connections were opened for {sent:.0f} requests of {users:.0f} users"
+    evidence = (
+        f"{count(opened, 'connection was', 'connections were')} opened for"
+        f" {count(sent, 'request')} of {count(users, 'user')}"
+    )
     return Evidence(scale(share, 0.3, 0.8), (evidence,))
 
 
@@ -201,7 +208,10 @@ def jobs_not_draining(result: ResultView) -> Evidence | None:
     used, cores = (result.figure(*path) for path in (MACHINE_CPU, CORES))
     if cores and done and used >= JOBS_SLOWED * 100 * cores:
         confidence = min(confidence, 0.6)  # jobs compute, and may only have waited for the CPU
-    evidence = f"{final:.0f} jobs wait at the end, {initial:.0f} at the start; {done:.0f} done"
+    evidence = (
+        f"{count(final, 'job waits', 'jobs wait')} at the end, {initial:,.0f} at the start;"
+        f" {done:,.0f} done"
+    )
     return Evidence(confidence, (evidence,)) if confidence >= 0.3 else None
 
 
