@@ -32,7 +32,7 @@ def test_exported_seconds_add_up_to_what_the_service_counted(
     assert total == locust_folder.served()
     assert len(seconds) >= 2
     assert max(second["users"] for second in seconds) == 4
-    assert {second["run"] for second in seconds} == {"locust"}
+    assert {second["run"] for second in seconds} == {"metrics"}
     assert "straingauge_requests," in sent
     exports = locust_folder.result()["exports"]
     assert [(each["to"], each["failure"]) for each in exports] == [(str(file), None), (url, None)]
