@@ -194,4 +194,4 @@ def test_a_leak_names_its_lines():
     found = first(result)
     assert found["cause"] == "memory_leak"
     assert [(each["file"], each["line"]) for each in found["where"]] == [("app/store.py", 10)]
-    assert "50.0 kB per request are kept at app/store.py:10" in str(found["evidence"])
+    assert "50 kB per request are kept at app/store.py:10" in str(found["evidence"])

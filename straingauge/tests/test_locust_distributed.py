@@ -1,12 +1,13 @@
 """A Locust master and workers that are started one by one, as on several machines."""
 
+import json
 import shutil
 import signal
 import time
 from pathlib import Path
 
 import pytest
-from locust_project import READER, Project, master_at, reasons, wait_for_exit
+from locust_project import READER, Project, counts, master_at, reasons, wait_for_exit, workers
 from straingauge.target.ports import free_port
 from straingauge.target.service_locator import refused
 
@@ -74,6 +75,34 @@ def test_a_worker_without_files(locust_folder: Project, tmp_path: Path):
     exit_ = wait_for_exit(master)
     assert (wait_for_exit(worker).code, exit_.code) == (0, 0), exit_.output
     assert locust_folder.result()["metrics"]["total_requests"] == locust_folder.served().total()
+
+
+def test_silent_master_gets_the_final_reports(locust_folder: Project):
+    """A master that was not heard from for seconds, as on a busy machine, merges all reports."""
+    deaf = """
+from straingauge.locust.distributed.worker import WorkerRole
+WorkerRole.record_heartbeat = lambda self: None
+"""
+    exit_ = locust_folder.run(deaf + READER, "--run-time", "6s", *workers(2))
+    assert exit_.code == 0, exit_.output
+    assert counts(locust_folder.result()) == locust_folder.served()
+
+
+def test_final_report_that_is_not_acknowledged_is_saved(locust_folder: Project):
+    """A worker writes what it measured if its master does not acknowledge the final report."""
+    mute = """
+from straingauge.locust.distributed import master
+master.FINAL_REPORT_S = 15.0
+master.MasterRole._on_final_report = lambda self, msg, **_: None
+"""
+    options = ["--run-time", "2s", "--stop-timeout", "1", *workers(2)]
+    exit_ = locust_folder.run(mute + READER, *options)
+    assert exit_.code == 4, exit_.output
+    files = sorted((locust_folder.path / "results").glob("metrics_worker*.json"))
+    parts = [json.loads(file.read_text()) for file in files]
+    assert len(parts) == 2
+    assert counts(parts[0]) + counts(parts[1]) == locust_folder.served()
+    assert "did not acknowledge the final report" in reasons(parts[0])["interrupted"]
 
 
 def test_second_master_on_a_port(locust_folder: Project):

@@ -35,6 +35,11 @@ class RunOutcome:
     has_lost_workers: bool = False
     was_reset: bool = False
 
+    def interrupt(self, planned_s: float | None) -> None:
+        """Record that the user stopped a run of a planned duration, unless it has ended."""
+        if planned_s is not None and not self.has_ended:
+            self.stopped_early = f"interrupted ({planned_s:g} s were planned)"
+
     @property
     def is_complete(self) -> bool:
         """True unless it was stopped early or could not start."""

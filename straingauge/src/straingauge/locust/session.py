@@ -32,7 +32,7 @@ from straingauge.locust.options import allowed_hosts, sends_traceparent
 from straingauge.locust.result_builder import FinishedRun, ResultBuilder, RunSnapshot
 from straingauge.locust.run_outcome import RunOutcome
 from straingauge.locust.target import require_host
-from straingauge.locust.user.selection import get_shape_configuration
+from straingauge.locust.user.selection import get_planned_s
 from straingauge.workers import Ending
 from straingauge.workers.fingerprint import Fingerprints
 from straingauge.workers.run_clock import read_clocks
@@ -83,7 +83,7 @@ class Session:
         self.master = master
         self.worker: WorkerRole | None = None
         if isinstance(self.runner, WorkerRunner):
-            callbacks = self._on_run_announced, self._on_master_lost
+            callbacks = self._on_run_announced, self._on_master_lost, self._on_unacknowledged
             self.worker = WorkerRole(self.runner, modules or {}, *callbacks)
         self.stats = ProcessStats(0, time.monotonic_ns())
         self.user_ids = UserIdAllocator(self._user_id_sequence)
@@ -175,8 +175,8 @@ class Session:
             try:
                 if self.worker is None:
                     self._finish()
-                elif self.worker.is_master_silent:
-                    self._finish_alone(self.worker)
+                elif self.worker.is_master_lost:
+                    self._finish_alone(f"the master at {self.worker.master_address} was lost")
                 else:
                     self.worker.send_final_report(self.stats)
             finally:
@@ -204,10 +204,11 @@ class Session:
         """End the run because Locust quits, as on Ctrl-C or SIGTERM."""
         if self.worker is not None:
             self.stop_users()
+            self.worker.await_acknowledgement()
             return
         with self._ending:
             if self._is_running:
-                self._mark_interrupted()
+                self._outcome.interrupt(get_planned_s(self._environment))
                 self.runner.quit()
                 self.end_run()  # Locust fires no event if the run has lost its workers
 
@@ -288,7 +289,7 @@ class Session:
 
     def _collect_reports(self, master: MasterRole) -> None:
         if not master.alive:  # Ctrl-C reached the workers as well, and they ended first
-            self._mark_interrupted()
+            self._outcome.interrupt(get_planned_s(self._environment))
         master.end_run()
         if not master.alive and master.workers.lost((), time.monotonic_ns()):
             self._outcome.stopped_early = "all its workers were lost"
@@ -300,15 +301,18 @@ class Session:
         self._evaluator.finish(self._take_snapshot(), print_verdict=True)
         self.stats.stop()
 
-    def _finish_alone(self, worker: WorkerRole) -> None:
-        """Write what this worker measured, because the master that would merge it is lost."""
-        self._outcome.stopped_early = f"the master at {worker.master_address} was lost"
+    def _finish_alone(self, reason: str) -> None:
+        """Write what this worker measured, because its master does not merge it."""
+        self._outcome.stopped_early = reason
         finished = self._evaluator.finish(self._take_snapshot(), print_verdict=False)
         saved = f"saved in {finished.path}" if finished.path else "lost"
-        logger.error(
-            "%s; the measurements of this worker are %s", self._outcome.stopped_early, saved
-        )
+        logger.error("%s; the measurements of this worker are %s", reason, saved)
         self.stats.stop()
+
+    def _on_unacknowledged(self, run_id: int) -> None:
+        """Write what this worker measured, unless another run has begun since."""
+        if self.stats.run_id == run_id:
+            self._finish_alone("the master did not acknowledge the final report")
 
     def _on_master_lost(self) -> None:
         worker = self.worker
@@ -330,13 +334,6 @@ class Session:
             notes=self._outcome.notes,
         )
         return snapshot if self.master is None else self.master.add_workers(snapshot)
-
-    def _mark_interrupted(self) -> None:
-        options = self._environment.parsed_options
-        shape = get_shape_configuration(self._environment)
-        planned_s = shape["duration_s"] if shape else options and options.run_time
-        if self._is_running and planned_s is not None and not self._outcome.has_ended:
-            self._outcome.stopped_early = f"interrupted ({planned_s:g} s were planned)"
 
     def _user_id_sequence(self) -> tuple[int, int]:
         """Return the number of this process's first user, and the step to each next one.

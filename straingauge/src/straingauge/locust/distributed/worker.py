@@ -47,6 +47,8 @@ class WorkerRole:
         modules: Fingerprints of this worker's load test.
         on_run: Called when a run is announced.
         on_master_lost: Called when the master does not come back.
+        on_unacknowledged: Called with the number of a run whose final report the master does not
+            acknowledge.
 
     Attributes:
         assignment: This worker's part in the current run; None between runs.
@@ -59,16 +61,19 @@ class WorkerRole:
         modules: Fingerprints,
         on_run: Callable[[], None],
         on_master_lost: Callable[[], None],
+        on_unacknowledged: Callable[[int], None],
     ) -> None:
         self._runner = runner
         self._modules = modules
         self._on_run = on_run
         self._on_master_lost = on_master_lost
+        self._on_unacknowledged = on_unacknowledged
         self._clock = ClockSync()
         self._registered = Event()
         self._announced = Event()
         self._refused: str | None = None
         self._final_report_received = Event()
+        self._resending: gevent.Greenlet | None = None
         self._next_report_s = 0.0
         self._heard_s = time.monotonic()
         self.assignment: RunAssignment | None = None
@@ -90,6 +95,15 @@ class WorkerRole:
     def is_master_silent(self) -> bool:
         """The master has not been heard from for too long."""
         return time.monotonic() - self._heard_s > SILENCE_S
+
+    @property
+    def is_master_lost(self) -> bool:
+        """The master is silent, and its port is closed.
+
+        Silence alone proves nothing: on a busy machine this process, or the master, gets no CPU
+        time for seconds, and a silent network may come back.
+        """
+        return self.is_master_silent and refused(f"http://{self.master_address}") is not None
 
     def register(self) -> None:
         """Register with the master, and measure the offset of its clock.
@@ -157,7 +171,15 @@ class WorkerRole:
         self._announced.clear()
         self._final_report_received.clear()
         self._runner.send_message(FINAL_REPORT, dict(report))
-        gevent.spawn(self._resend, report)
+        self._resending = gevent.spawn(self._resend, report)
+
+    def await_acknowledgement(self) -> None:
+        """Wait until the final report is acknowledged, or until that is given up.
+
+        Not for a listener to messages, since the next message arrives after it.
+        """
+        if self._resending is not None:
+            self._resending.join()
 
     def _is_current(self, stats: ProcessStats) -> bool:
         return self.assignment is not None and stats.run_id == self.assignment.run_id
@@ -170,6 +192,7 @@ class WorkerRole:
             if self._final_report_received.wait(ATTEMPT_S):
                 return
             self._runner.send_message(FINAL_REPORT, dict(report))
+        self._on_unacknowledged(report["run"])
 
     def _on_registered(self, msg: Message, **_: object) -> None:
         self._on_pong(msg)
@@ -196,7 +219,7 @@ class WorkerRole:
             gevent.sleep(PING_INTERVAL_S)
 
     def _watch_master(self) -> None:
-        """Report the master lost once its port is closed; a silent network may come back."""
-        while not (self.is_master_silent and refused(f"http://{self.master_address}")):
+        """Report the master lost once it is."""
+        while not self.is_master_lost:
             gevent.sleep(1.0)
         self._on_master_lost()

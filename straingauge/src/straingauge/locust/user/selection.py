@@ -62,6 +62,14 @@ def get_shape_configuration(environment: Environment) -> dict[str, Any] | None:
     return shape
 
 
+def get_planned_s(environment: Environment) -> float | None:
+    """Return the duration of a run by its shape or by --run-time; None if it has none."""
+    if shape := get_shape_configuration(environment):
+        return float(shape["duration_s"])
+    options = environment.parsed_options
+    return options.run_time if options is not None else None
+
+
 def _task_tags(holder: _TaskHolder, above: tuple[_TaskHolder, ...] = ()) -> list[set[str]]:
     """Return the tags of each task of a user class or task set, with those of nested task sets."""
     found: list[set[str]] = []
