@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from counting_service import Service, counting_service
 from formats import conforming
 from project_files import JOURNEYS, THRESHOLDS
 from straingauge.target.ports import free_port
+from straingauge.workers.standby import SCRIPT
 
 HEAD = (
     """
@@ -206,6 +208,15 @@ def reasons(result: dict[str, Any]) -> dict[str, str]:
 def master_at(port: int) -> list[str]:
     """Return the options of a master on a port."""
     return ["--master-bind-host", "127.0.0.1", "--master-bind-port", str(port)]
+
+
+def worker_processes(run: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """Return the workers that a master has forked."""
+    return [
+        child
+        for child in psutil.Process(run.pid).children()
+        if SCRIPT.name not in " ".join(child.cmdline())
+    ]
 
 
 def workers(number: int) -> list[str]:

@@ -110,6 +110,20 @@ def test_ctrl_c_keeps_the_data(tmp_path: Path):
     assert document(tmp_path)["stopped_early"] == "interrupted"
 
 
+def test_kill_keeps_the_data(tmp_path: Path):
+    """After kill -9 a second process writes the comparison so far, and says what is missing."""
+    builds = ("--base", command(5), "--head", command(5), "--budget", "8s", "--margin", "0.01")
+    process = ab(tmp_path, *builds)
+    assert process.stderr is not None
+    while "inconclusive" not in process.stderr.readline():  # the first part
+        assert process.poll() is None
+    process.kill()
+    _, errors = process.communicate(timeout=180)
+    found = document(tmp_path)
+    assert "was killed or has crashed: the last" in found["stopped_early"]
+    assert found["stopped_early"] in errors
+
+
 def test_a_commit_is_compared_with_the_work_tree(repository: Path):
     """The base is built from its commit, the head from the work tree; no worktree is left."""
     process = ab(repository, "--base", "HEAD", "--budget", "20s")

@@ -132,6 +132,24 @@ def test_ctrl_c_keeps_the_levels(tmp_path: Path):
     assert result["levels"]
 
 
+@pytest.mark.e2e
+def test_kill_keeps_the_levels(tmp_path: Path):
+    """After kill -9 a second process writes the levels, and says which one is missing."""
+    with service(1) as url:
+        process = capacity(
+            tmp_path, "--host", url, "--min", "1", "--max", "2", "--confirmations", "1000"
+        )
+        assert process.stderr is not None
+        for _ in range(3):  # the second process has each level once the next one begins
+            process.stderr.readline()
+        process.kill()
+        _, errors = process.communicate(timeout=180)
+    result = document(tmp_path)
+    assert re.search(r"the level of \S+/s, begun .* is missing", result["stopped_early"]), errors
+    assert result["stopped_early"] in errors
+    assert result["levels"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

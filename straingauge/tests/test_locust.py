@@ -1,12 +1,14 @@
 """Runs of Locust with straingauge, in separate processes, since Locust patches its process."""
 
 import json
+import re
 import signal
 import sys
 from collections import Counter
 from datetime import datetime, timedelta
 
 import pytest
+from formats import conforming
 from locust_project import (
     OPT_IN,
     READER,
@@ -151,6 +153,34 @@ def test_interrupted_run_is_saved(locust_folder: Project, number: signal.Signals
     assert "interrupted (600 s were planned)" in reasons(result)["interrupted"]
     assert result["verdict"]["grade"] == "invalid"
     assert counts(result) == locust_folder.served()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_killed_run_is_saved(locust_folder: Project, processes: int):
+    """After kill -9 a second process writes the result, which says how much of the load it lacks.
+
+    With workers, each of them writes what it has measured as well, to a file of its own.
+    """
+
+    def has_reported(served: Counter[str]) -> bool:
+        return served.total() > 2000  # at least 10 s: 4 users send at most 200 requests/s
+
+    options = ["--run-time", "600s", *workers(processes)]
+    exit_ = locust_folder.run_until(has_reported, READER, *options, number=signal.SIGKILL)
+    (merged,) = (locust_folder.path / "results").glob("metrics_2*.json")
+    result = conforming(merged)
+    found = re.search(
+        r"was killed or has crashed: the last (.*) s, with an estimated (\d+) samples",
+        reasons(result)["interrupted"],
+    )
+    assert found is not None
+    assert float(found[1]) < 60
+    assert int(found[2]) > 0
+    assert result["verdict"]["grade"] == "invalid"
+    assert 0 < sum(counts(result).values()) <= locust_folder.served().total()
+    assert str(merged.name) in exit_.output
+    of_workers = [*(locust_folder.path / "results").glob("metrics_worker*.json")]
+    assert len(of_workers) == (processes if processes > 1 else 0)
 
 
 @pytest.mark.parametrize(

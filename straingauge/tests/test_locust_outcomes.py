@@ -8,7 +8,6 @@ import socket
 import sys
 from collections import Counter
 
-import psutil
 import pytest
 from locust_project import (
     READER,
@@ -16,6 +15,7 @@ from locust_project import (
     has_both_kinds,
     reasons,
     wait_for_exit,
+    worker_processes,
     workers,
 )
 from straingauge.target.ports import free_port
@@ -93,7 +93,7 @@ def test_killed_worker_loses_nothing_of_the_others(locust_folder: Project):
         return has_both_kinds(served) and len(list(locust_folder.path.glob("began_*"))) == 3
 
     locust_folder.wait(run, all_have_sent)
-    killed = psutil.Process(run.pid).children()[0]
+    killed = worker_processes(run)[0]
     killed.kill()
     run.terminate()  # stock Locust would write no --html
     exit_ = wait_for_exit(run)
@@ -119,7 +119,7 @@ def test_run_that_loses_all_its_workers_is_invalid(locust_folder: Project):
     """However long the master takes to judge the run, it writes the result and exits with 4."""
     run = locust_folder.start(READER + SLOW_TO_JUDGE, *workers(2))
     locust_folder.wait(run, has_both_kinds)
-    for worker in psutil.Process(run.pid).children():
+    for worker in worker_processes(run):
         worker.kill()
     exit_ = wait_for_exit(run)
     assert exit_.code == 4, exit_.output

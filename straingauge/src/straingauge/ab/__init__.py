@@ -6,6 +6,7 @@ from straingauge.ab.document import AB_VERSION, comparison_in, comparison_of, wr
 from straingauge.ab.request_log import Requests, SlotResult
 from straingauge.ab.slot_plan import SlotPlan
 from straingauge.ab.trial import Trial, run_trial
+from straingauge.ab.unfinished_trial import UnfinishedTrial
 from straingauge.ab.variant import RunningVariant, Variant, require_known, running_variant
 from straingauge.ab.variant_worker import VariantWorker
 
@@ -18,6 +19,7 @@ __all__ = [
     "SlotPlan",
     "SlotResult",
     "Trial",
+    "UnfinishedTrial",
     "Variant",
     "VariantWorker",
     "changes",

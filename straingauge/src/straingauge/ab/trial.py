@@ -117,6 +117,7 @@ def run_trial(
     margin_percent: float,
     check_alive: Callable[[], None],
     say: Callable[[str], None] = lambda _line: None,
+    on_part: Callable[[Trial], None] = lambda _trial: None,
 ) -> Trial:
     """Measure both variants in turn, and evaluate the data at each share of `LOOKS`.
 
@@ -129,6 +130,7 @@ def run_trial(
         margin_percent: Smallest change that counts.
         check_alive: Raises TargetError if a service is gone; called when one does not respond.
         say: Called with a line after each evaluation.
+        on_part: Called with the trial so far when the slots up to the next evaluation begin.
 
     Returns:
         The trial; if a service died or the user interrupted it, with the measurements until then.
@@ -141,6 +143,7 @@ def run_trial(
             trial.slot_s = slot_s or _choose_slot_s(warm.endpoints, users)
         before = 0.0
         for share in LOOKS:
+            on_part(trial)
             _run_slots(workers, trial, (share - before) * budget_s, check_alive)
             before = share
             trial.changes = trial.evaluate(margin_percent, share, budget_s)

@@ -7,6 +7,7 @@ from straingauge.capacity.level_runner import ABORT_PERCENT, LevelRunner
 from straingauge.capacity.level_search import LevelSearch
 from straingauge.capacity.page import page
 from straingauge.capacity.terminal import chart, level_line, summary
+from straingauge.capacity.unfinished_search import UnfinishedSearch
 from straingauge.capacity.usl import UslFit, fit
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Level",
     "LevelRunner",
     "LevelSearch",
+    "UnfinishedSearch",
     "UslFit",
     "chart",
     "document",

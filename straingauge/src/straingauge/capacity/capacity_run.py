@@ -55,9 +55,17 @@ class CapacityRun:
         return [each for each in self.levels if each.inconclusive is None]
 
     def run(
-        self, run_level: RunLevel, on_level: Callable[[Level], None] = lambda _level: None
+        self,
+        run_level: RunLevel,
+        on_level: Callable[[Level], None] = lambda _level: None,
+        on_begin: Callable[[float], None] = lambda _level: None,
     ) -> None:
         """Run one level after the other; whatever ends the search, the levels are kept.
+
+        Args:
+            run_level: Runs a level.
+            on_level: Called with each level that has ended.
+            on_begin: Called with the load of each level that begins.
 
         A level at which the load generator could not keep up says nothing about the service. It is
         repeated, and the search stops when the repetitions are inconclusive as well.
@@ -65,6 +73,7 @@ class CapacityRun:
         repeats = 0
         try:
             while (wanted := self.search.next()) is not None:
+                on_begin(wanted[0])
                 level, result = run_level(*wanted)
                 self.levels.append(level)
                 on_level(level)

@@ -2,6 +2,7 @@
 """`straingauge ab`: comparison of two builds of a service."""
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from straingauge.ab import Trial, Variant
     from straingauge.cli.options import RunOptions
     from straingauge.compare import Comparison
+    from straingauge.workers.standby import Standby
 
 BUDGET: Final = "110s"
 MARGIN_PERCENT: Final = 3
@@ -142,6 +144,7 @@ def ab(
     from straingauge.report.terminal import labelled
     from straingauge.result.format import WriteError
     from straingauge.target.service_locator import CONFIG_FILE, find_upwards
+    from straingauge.workers.standby import Standby
 
     run_options = RunOptions(load_set_by="ab", **options)
     fail_on = [FailOn.parse(each) for each in conditions]
@@ -153,19 +156,22 @@ def ab(
         raise UsageError(f'--ready {ready!r}: a path begins with "/"', hint="--ready /health")
     _check_budget(budget, slot_s)
     _check_builds(variants, config_path, run_options, copied)
-    trial, comparison, path = _run(
-        run_options,
-        variants,
-        config_path,
-        Screen(quiet=quiet),
-        env=_environment(settings),
-        copied=copied,
-        ready=ready,
-        budget_s=budget,
-        warmup_s=warmup,
-        slot_s=slot_s,
-        margin_percent=margin,
-    )
+    with Standby() as standby:
+        trial, comparison, path = _run(
+            run_options,
+            variants,
+            config_path,
+            Screen(quiet=quiet),
+            standby,
+            env=_environment(settings),
+            copied=copied,
+            ready=ready,
+            budget_s=budget,
+            warmup_s=warmup,
+            slot_s=slot_s,
+            margin_percent=margin,
+        )
+        standby.discard()
     show(comparison, as_markdown=markdown, as_json=as_json)
     if isinstance(path, WriteError):
         print_error(path)
@@ -215,6 +221,7 @@ def _run(
     variants: tuple[Any, Any],
     config: Path | None,
     screen: Screen,
+    standby: "Standby",
     *,
     env: Mapping[str, str],
     copied: tuple[Path, ...],
@@ -227,6 +234,8 @@ def _run(
     """Start both builds, measure them, write the file; the last value is its path or the error."""
     from straingauge.ab import (
         Affinity,
+        Trial,
+        UnfinishedTrial,
         VariantWorker,
         comparison_of,
         run_trial,
@@ -239,6 +248,12 @@ def _run(
 
     install_signal_handlers()
     started = datetime.now().astimezone()
+    configuration = {
+        "budget_s": budget_s,
+        "warmup_s": warmup_s,
+        "margin_percent": margin_percent,
+        **_configuration(run_options),
+    }
     cores = Affinity.of_this_machine()
     http = load_spec(run_options).http
     try:
@@ -270,6 +285,18 @@ def _run(
                 for each in (base, head):
                     each.require_alive()
 
+            unfinished = UnfinishedTrial(
+                run_options.run_name,
+                base,
+                head,
+                started=started,
+                configuration=configuration,
+                near=run_options.test_file.parent,
+                folder=run_options.results_dir,
+                budget_s=budget_s,
+                margin_percent=margin_percent,
+                trial=Trial(),
+            )
             screen.say(f"measuring both in turn, for up to {budget_s:.0f} s")
             trial = run_trial(
                 workers,
@@ -280,17 +307,19 @@ def _run(
                 margin_percent=margin_percent,
                 check_alive=check_alive,
                 say=screen.say,
+                on_part=lambda so_far: standby.watch(
+                    unfinished.at_part(so_far, time.monotonic_ns())
+                ),
             )
     finally:
         screen.clear()
     comparison = comparison_of(run_options.run_name, trial, base, head)
-    configuration = {"budget_s": budget_s, "warmup_s": warmup_s, "margin_percent": margin_percent}
     try:
         path = write_document(
             comparison,
             trial,
             started=started,
-            configuration={**configuration, **_configuration(run_options)},
+            configuration=configuration,
             near=run_options.test_file.parent,
             folder=run_options.results_dir,
         )

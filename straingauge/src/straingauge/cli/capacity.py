@@ -2,6 +2,7 @@
 """`straingauge capacity`: the highest load that passes the thresholds."""
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -25,7 +26,7 @@ from straingauge.errors import CriticalVerdict, Interrupted, InvalidRun, UsageEr
 from straingauge.number_text import count
 
 if TYPE_CHECKING:
-    from straingauge.capacity import CapacityRun, Level
+    from straingauge.capacity import Level, UnfinishedSearch
     from straingauge.cli.options import RunOptions
     from straingauge.runner import LoadSpec
     from straingauge.schedule import Schedule
@@ -154,11 +155,12 @@ def capacity(
     and a fit of the Universal Scalability Law (USL). Turn off rate limits of
     the service.
     """
-    from straingauge.capacity import CapacityRun, LevelRunner, LevelSearch
+    from straingauge.capacity import CapacityRun, LevelRunner, LevelSearch, UnfinishedSearch
     from straingauge.cli.options import RunOptions, load_spec
     from straingauge.http.address import resolve
     from straingauge.result.format.write import require_writable
     from straingauge.target.service_locator import ServiceLocator
+    from straingauge.workers.standby import Standby
 
     most = most or (MOST_USERS if by_users else MOST_RATE)
     if first is not None and first > most:
@@ -190,35 +192,58 @@ def capacity(
     started = datetime.now().astimezone()
     search = LevelSearch(first, most, precision / 100, confirmations, whole=by_users)
     capacity_run = CapacityRun(search)
-    unit = "users" if by_users else "/s"
-    try:
-        address.find(spec.test_file)
-        run_level = LevelRunner(
-            spec,
-            _schedule(settings, by_users=by_users),
-            step,
-            warmup,
-            _thresholds(spec),
-            fail_at,
-            address.find,
-            address.started,
-            abort_percent,
-            by_users,
-            before_load=address.begin_load,
-        )
-        capacity_run.run(run_level, _printer(screen, unit))
-    finally:
-        screen.clear()
-        address.close()
-    _conclude(capacity_run, settings, unit, started, output, as_json=as_json)
+    unfinished = UnfinishedSearch(
+        capacity_run,
+        name=settings.run_name,
+        unit="users" if by_users else "/s",
+        started=started,
+        configuration=_configuration(settings, search.maximum),
+        near=settings.test_file.parent,
+        folder=settings.results_dir,
+    )
+    with Standby() as standby:
+        try:
+            address.find(spec.test_file)
+            run_level = LevelRunner(
+                spec,
+                _schedule(settings, by_users=by_users),
+                step,
+                warmup,
+                _thresholds(spec),
+                fail_at,
+                address.find,
+                address.started,
+                abort_percent,
+                by_users,
+                before_load=address.begin_load,
+            )
+            capacity_run.run(
+                run_level,
+                _printer(screen, unfinished.unit),
+                lambda level: standby.watch(unfinished.at_level(level, time.monotonic_ns())),
+            )
+        finally:
+            screen.clear()
+            address.close()
+        _conclude(unfinished, output, standby.discard, as_json=as_json)
+
+
+def _configuration(settings: "RunOptions", maximum: float) -> dict[str, Any]:
+    fields = asdict(settings)
+    return {
+        "file": settings.file.name if settings.file else None,
+        "get_paths": fields["gets"],
+        **{name: fields[name] for name in ("journeys", "tags")},
+        **{f"{name}_s": fields[name] for name in ("think", "duration")},
+        "timeout_s": settings.timeout_s,
+        "max_level": maximum,
+    }
 
 
 def _conclude(
-    capacity_run: "CapacityRun",
-    settings: "RunOptions",
-    unit: str,
-    started: datetime,
+    search: "UnfinishedSearch",
     output: Path | None,
+    on_written: Callable[[], None],
     *,
     as_json: bool,
 ) -> None:
@@ -228,31 +253,26 @@ def _conclude(
     from straingauge.result.format import WriteError
     from straingauge.result.format.write import json_text, write_lines
 
-    fields = asdict(settings)
+    capacity_run = search.capacity_run
     found = document(
         capacity_run,
-        name=settings.run_name,
-        unit=unit,
-        started=started,
-        configuration={
-            "file": settings.file.name if settings.file else None,
-            "get_paths": fields["gets"],
-            **{name: fields[name] for name in ("journeys", "tags")},
-            **{f"{name}_s": fields[name] for name in ("think", "duration")},
-            "timeout_s": settings.timeout_s,
-            "max_level": capacity_run.search.maximum,
-        },
-        near=settings.test_file.parent,
+        name=search.name,
+        unit=search.unit,
+        started=search.started,
+        configuration=search.configuration,
+        near=search.near,
     )
     click.echo(json_text(found) if as_json else search_text(found), nl=False)
     problem: WriteError | None = None
     try:
-        click.echo(labelled("result", write_document(found, settings.results_dir)), err=as_json)
+        click.echo(labelled("result", write_document(found, search.folder)), err=as_json)
+        on_written()
         if output is not None:
             page_line = labelled("page", write_lines(output, [page(found)], option="-o"))
             click.echo(page_line, err=as_json)
     except WriteError as error:
         problem = error
+        on_written()
     if capacity_run.error is not None:
         raise capacity_run.error
     if capacity_run.ended == "interrupted":

@@ -12,6 +12,7 @@ from locust.env import Environment
 
 from straingauge.locust.inspection import Inspection
 from straingauge.locust.result_builder import FinishedRun, ResultBuilder, RunSnapshot
+from straingauge.locust.standby_loop import StandbyLoop
 from straingauge.locust.threads import run_in_thread
 from straingauge.observe import Observations, Observer
 from straingauge.result.format.result import Result
@@ -55,6 +56,7 @@ class LiveEvaluator:
         self._live_result: Result | None = None
         self._next_live_s = 0.0
         self._printed = True
+        self._standby: StandbyLoop | None = None
         self._exit_code: int | None = None
         self.finished_run: FinishedRun | None = None
 
@@ -81,6 +83,10 @@ class LiveEvaluator:
     def _count_users(self) -> int:
         runner = self._environment.runner
         return runner.user_count if runner is not None else 0
+
+    def keep(self, take_snapshot: Callable[[], RunSnapshot]) -> None:
+        """Keep the run in a second process, which writes its result if this one is killed."""
+        self._standby = StandbyLoop(lambda: self._builder.unfinished(take_snapshot()))
 
     @property
     def observations(self) -> Observations | None:
@@ -122,6 +128,9 @@ class LiveEvaluator:
                 snapshot, profile=inspection.profile(), exceptions=inspection.exceptions()
             )
         finished = self.finished_run = self._builder.finish(snapshot)
+        if self._standby is not None:
+            self._standby.discard()
+            self._standby = None
         self._printed = not print_verdict
         # A code that the load test itself has set stands, unless the verdict has one.
         code, own = self._environment.process_exit_code, finished.exit_code

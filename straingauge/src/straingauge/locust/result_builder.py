@@ -3,6 +3,7 @@
 import logging
 import shutil
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,9 +22,9 @@ from straingauge.locust.distributed.process_stats import (
     findings_from_message,
     reports_from_message,
 )
-from straingauge.locust.user.selection import get_shape_configuration
+from straingauge.locust.user.selection import get_planned_s, get_shape_configuration
 from straingauge.observe import Observations
-from straingauge.result.assembly import compose, conclude, environment
+from straingauge.result.assembly import conclude, environment
 from straingauge.result.format.exceptions import RaisedException
 from straingauge.result.format.profile import Profile
 from straingauge.result.format.reason import Reason
@@ -31,6 +32,7 @@ from straingauge.result.format.resources import LocustWorker
 from straingauge.result.format.result import Environment as EnvironmentDict
 from straingauge.result.format.result import Measurements, Result
 from straingauge.runner import FollowUp, write_outcome
+from straingauge.runner.unfinished_load import UnfinishedLoad
 from straingauge.verdict import LOCUST, Finding, Thresholds
 from straingauge.verdict.shared_cpus import shared_cpus_note
 from straingauge.verdict.threshold_notes import absent_parts
@@ -74,6 +76,13 @@ class RunSnapshot:
     ending: Ending | None = None
     notes: Sequence[Reason] = ()
     workers: Mapping[str, LocustWorker] = field(default_factory=dict)
+
+    def reported_ns(self, process: str) -> int:
+        """Return the instant of a process's last report; now, if it has reported everything."""
+        worker = self.workers.get(process)
+        if worker is None or worker["completed_s"] is not None:
+            return time.monotonic_ns()
+        return self.start_ns + round((worker["last_report_s"] or 0.0) * 1e9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +151,14 @@ class ResultBuilder:
 
     def build_live(self, snapshot: RunSnapshot) -> Result:
         """Judge a run in progress; without the endpoints' histograms, which take most time."""
-        result = self._compose(snapshot, live=True)
+        result = self._load(snapshot).measurements(snapshot.stopped_early, so_far=True)
         return conclude(result, self._thresholds, self._findings(snapshot, result))[0]
 
     def finish(self, snapshot: RunSnapshot) -> FinishedRun:
         """Judge a run that has ended, and write its result."""
         from straingauge.report.terminal import labelled  # imports rich, which a start need not
 
-        result = self._compose(snapshot)
+        result = self._load(snapshot).measurements(snapshot.stopped_early)
         if self.exports is not None and self.exports.is_needed:
             result["exports"] = self.exports.finish(snapshot, self.merge(snapshot))
         findings = self._findings(snapshot, result)
@@ -173,6 +182,16 @@ class ResultBuilder:
         table = encodable(table, sys.stdout.encoding)
         return FinishedRun(end.result, end.path, table, error.exit_code if error else end.exit_code)
 
+    def unfinished(self, snapshot: RunSnapshot) -> UnfinishedLoad:
+        """Return everything that a second process needs to write the result."""
+        load = self._load(snapshot)
+        reports = (
+            replace(report, at_ns=snapshot.reported_ns(report.process))
+            for report in load.merged.reports
+        )
+        merged = replace(load.merged, reports=tuple(reports))
+        return replace(load, merged=merged, findings=_findings_of_tasks(snapshot))
+
     def merge(self, snapshot: RunSnapshot) -> MergedReports:
         """Return the reports of all processes; a process may have several, which add up."""
         messages = snapshot.reports.items()
@@ -195,14 +214,10 @@ class ResultBuilder:
             ending=snapshot.ending,
         )
 
-    def _compose(self, snapshot: RunSnapshot, *, live: bool = False) -> Measurements:
-        result = compose(self.merge(snapshot), ended=snapshot.stopped_early, so_far=live)
+    def _load(self, snapshot: RunSnapshot) -> UnfinishedLoad:
         processes = self._of.parsed_options.processes if self._of.parsed_options else None
         notes = [*snapshot.notes, *shared_cpus_note(processes or 1, usable_cpus())]
-        result["validity"]["reasons"] += [note.as_dict() for note in notes]
-        if snapshot.workers:
-            result["resources"]["generator"]["workers"] = dict(snapshot.workers)
-        return result
+        return UnfinishedLoad(self.merge(snapshot), self._thresholds, notes, snapshot.workers)
 
     def _metadata(self, snapshot: RunSnapshot) -> RunMetadata:
         options = self._of.parsed_options
@@ -214,7 +229,8 @@ class ResultBuilder:
             started_at=snapshot.started[0],
             started_ns=snapshot.started[1],
             users=users or 0,
-            duration_s=shape["duration_s"] if shape else options.run_time,
+            duration_s=get_planned_s(self._of),
+            results_dir=self._folder,
             configuration={
                 "target": self._of.host,
                 "users": users,
@@ -232,10 +248,11 @@ class ResultBuilder:
         """Findings of the tasks, and of the user classes' checks of the service's resources."""
         checks = (getattr(each, "check_resources", None) for each in self._of.user_classes)
         return [
-            *(
-                each
-                for message in snapshot.reports.values()
-                for each in findings_from_message(message)
-            ),
+            *_findings_of_tasks(snapshot),
             *(found for check in checks if check for found in check(result["resources"])),
         ]
+
+
+def _findings_of_tasks(snapshot: RunSnapshot) -> list[Finding]:
+    messages = snapshot.reports.values()
+    return [each for message in messages for each in findings_from_message(message)]

@@ -155,6 +155,7 @@ class Session:
                 if self.worker is None:
                     self._aborts.start(time.monotonic_ns())
                     self._evaluator.export(self._take_snapshot)
+                    self._evaluator.keep(self._take_snapshot)
 
     def _observe(self) -> None:
         try:

@@ -1,9 +1,10 @@
-"""The process that writes the result of a load if the one that runs it is killed.
+"""The process that writes a result if the one that measures is killed.
 
 Started as a script, with a `straingauge.workers.standby.Standby` at the other end of its standard
-input. That has frames: a length of 8 bytes, and the pickled reports of a load so far. An empty
-frame says that the result was written. If the input ends without one, the process that ran the load
-was killed or has crashed. Until then nothing is imported or decoded, which costs 10 MB of memory.
+input. That has frames: a length of 8 bytes, and the pickled measurements so far (the merged reports
+of a load, or another `Unfinished`). An empty frame says that the result was written. If the input
+ends without one, the process that measured was killed or has crashed. Until then nothing is
+imported or decoded, which costs 10 MB of memory.
 """
 
 import os
@@ -13,12 +14,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
-from straingauge.number_text import count, plain
-
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from straingauge.workers import MergedReports
+    from straingauge.workers.standby import Unfinished
 
 LENGTH_BYTES = 8
 
@@ -30,13 +27,15 @@ def main() -> int:
     last = last_frame(sys.stdin.buffer)
     ended_ns = time.monotonic_ns()
     if last:
-        merged: MergedReports = pickle.loads(last)  # noqa: S301  from our own parent
+        lost = ""
         try:
-            path = write_result(merged, ended_ns)
+            unfinished = decode(last)
+            lost = f"{unfinished.lost(ended_ns)}; "
+            path = unfinished.write_result(lost.removesuffix("; "))
         except Exception as error:  # noqa: BLE001  the last thing that this process can do
-            sys.stderr.write(f"\nstraingauge: {type(error).__name__}: {error}\n")
+            sys.stderr.write(f"\nstraingauge: {lost}{type(error).__name__}: {error}\n")
             return 1
-        sys.stderr.write(f"\nstraingauge: {lost(merged, ended_ns)}; the result: {path}\n")
+        sys.stderr.write(f"\nstraingauge: {lost}the result: {path}\n")
     return 0
 
 
@@ -52,34 +51,13 @@ def last_frame(stream: BinaryIO) -> bytes:
     return last
 
 
-def lost(merged: "MergedReports", ended_ns: int) -> str:
-    """Return in words what the reports lack, because the process ended at an instant."""
-    until_ns = min((report.at_ns for report in merged.reports), default=ended_ns)
-    missing_s = max(min(ended_ns, merged.load_end_ns or ended_ns) - until_ns, 0) / 1e9
-    lasted_s = (until_ns - (merged.start_ns or until_ns)) / 1e9
-    requests = sum(report.requests for report in merged.reports)
-    samples = round(requests * missing_s / lasted_s) if lasted_s > 0 else 0
-    return (
-        "the process that ran the load was killed or has crashed: the last"
-        f" {plain(missing_s, 3)} s, with an estimated {count(samples, 'sample')}, are missing"
-    )
+def decode(frame: bytes) -> "Unfinished":
+    """Return what was measured."""
+    from straingauge.runner.unfinished_load import UnfinishedLoad
+    from straingauge.workers import MergedReports
 
-
-def write_result(merged: "MergedReports", ended_ns: int) -> "Path | None":
-    """Judge the load by the reports, and write its result.
-
-    Raises:
-        WriteError: The result cannot be written.
-    """
-    from straingauge.runner.outcome import conclude_run
-    from straingauge.verdict import Thresholds
-
-    metadata = merged.metadata
-    thresholds = Thresholds.read(metadata.thresholds_file if metadata else None)
-    outcome = conclude_run(merged, thresholds, ended=lost(merged, ended_ns))
-    if outcome.problem is not None:
-        raise outcome.problem
-    return outcome.path
+    latest: MergedReports | Unfinished = pickle.loads(frame)  # noqa: S301  from our own parent
+    return UnfinishedLoad(latest) if isinstance(latest, MergedReports) else latest
 
 
 if __name__ == "__main__":

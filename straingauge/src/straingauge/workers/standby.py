@@ -1,4 +1,4 @@
-"""A second process that has the latest reports of a load, and writes its result if this one dies.
+"""A second process that has what was measured so far, and writes the result if this one dies.
 
 Nothing catches `kill -9`, the kernel's OOM killer or a crash of the interpreter. What was measured
 until the last report survives them.
@@ -10,7 +10,7 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from straingauge.workers.reports import MergedReports
 
@@ -19,15 +19,28 @@ LENGTH_BYTES: Final = 8  # of what a frame begins with
 WRITE_TIMEOUT_S: Final = 30.0  # for the result of a load whose process ends with an exception
 
 
+class Unfinished(Protocol):
+    """What was measured so far; the second process unpickles it, and writes its result.
+
+    Its class must be importable there without Locust, which patches the standard library.
+    """
+
+    def lost(self, ended_ns: int, /) -> str:
+        """Return in words what it lacks, because its process ended at an instant."""
+
+    def write_result(self, lost: str, /) -> Path | None:
+        """Write the result, which says what is lost; raises WriteError."""
+
+
 class Standby:
-    """Holds the latest reports of loads in a second process. Use as a context manager.
+    """Holds what was measured so far in a second process. Use as a context manager.
 
     On leaving without `discard` since the last report, that process writes the result.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._pending: MergedReports | None = None
+        self._pending: MergedReports | Unfinished | None = None
         self._is_discarded = False
         self._is_closed = False
         self._sender: threading.Thread | None = None
@@ -38,14 +51,16 @@ class Standby:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def watch(self, merged: MergedReports) -> None:
-        """Pass the latest reports on; costs next to nothing in the calling thread."""
-        if merged.metadata is None or merged.start_ns is None:
+    def watch(self, latest: MergedReports | Unfinished) -> None:
+        """Pass on what was measured; costs next to nothing in the calling thread."""
+        if isinstance(latest, MergedReports) and (
+            latest.metadata is None or latest.start_ns is None
+        ):
             return
         with self._changed:
             if self._is_closed:
                 return
-            self._pending, self._is_discarded = merged, False
+            self._pending, self._is_discarded = latest, False
             if self._sender is None:
                 self._sender = threading.Thread(
                     target=self._send_all, name="straingauge-standby", daemon=True
@@ -54,7 +69,7 @@ class Standby:
             self._changed.notify()
 
     def discard(self) -> None:
-        """Forget the reports: the result was written."""
+        """Forget what was measured: the result was written."""
         with self._changed:
             self._pending, self._is_discarded = None, True
             self._changed.notify()
@@ -92,8 +107,8 @@ class Standby:
             self._changed.wait_for(
                 lambda: self._pending is not None or self._is_discarded or self._is_closed
             )
-            merged, self._pending = self._pending, None
-            if merged is None:
+            latest, self._pending = self._pending, None
+            if latest is None:
                 is_discarded, self._is_discarded = self._is_discarded, False
                 return b"" if is_discarded else None
-        return pickle.dumps(merged)
+        return pickle.dumps(latest)
