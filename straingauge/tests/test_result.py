@@ -1,6 +1,7 @@
 import errno
 import math
 import os
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -165,6 +166,29 @@ def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
         write(result(), tmp_path)
     assert "--results" in (error.value.hint or "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_result_that_its_folder_refuses_is_written_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """If the folder of the results refuses the file, the error names a temporary file with it."""
+    results, temporary = tmp_path / "results", tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    make = tempfile.mkstemp
+
+    def full(**options: Any) -> tuple[int, str]:  # noqa: ANN401  of mkstemp
+        if options["dir"] == results:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return make(**options)
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    with pytest.raises(WriteError, match="No space left on device; it was written to") as error:
+        write(result(), results)
+    (written,) = temporary.rglob("*.json")
+    assert str(written) in str(error.value)
+    assert read(written)["name"] == "health"
+    assert list(results.iterdir()) == []
 
 
 @pytest.mark.parametrize(

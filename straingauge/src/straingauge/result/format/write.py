@@ -45,7 +45,7 @@ _ADVICE: Final[Mapping[int, str]] = {
 
 
 class WriteError(UsageError):
-    """A file could not be written."""
+    """A file could not be written where it was wanted."""
 
 
 def write(result: Result, directory: Path) -> Path:
@@ -55,7 +55,8 @@ def write(result: Result, directory: Path) -> Path:
     second is used.
 
     Raises:
-        WriteError: No such directory, no space, or no permission; nothing is left behind.
+        WriteError: No such directory, no space, or no permission; nothing is left behind there.
+            It names the file that was written elsewhere instead, as `write_json` does.
     """
     started = datetime.fromisoformat(result["started_at"])
     return write_json(result, directory, result["name"], started)
@@ -87,11 +88,15 @@ def require_writable(directory: Path, *, option: str = _RESULTS_OPTION) -> None:
         raise _write_error(f"cannot write to {directory}{within}", error, option) from error
 
 
-def _write_error(message: str, error: OSError, option: str) -> WriteError:
+def _write_error(
+    message: str, error: OSError, option: str, elsewhere: Path | None = None
+) -> WriteError:
     """Return the error for a file that cannot be written, with advice for its reason."""
     advice = _ADVICE.get(error.errno or 0, "")
+    written = f"; it was written to {elsewhere} instead" if elsewhere is not None else ""
     return WriteError(
-        f"{message}: {error.strerror or error}", hint=f"{advice}name another directory: {option}"
+        f"{message}: {error.strerror or error}{written}",
+        hint=f"{advice}name another directory: {option}",
     )
 
 
@@ -102,6 +107,9 @@ def json_text(document: object) -> str:
 
 def write_json(document: Mapping[str, Any], directory: Path, name: str, started: datetime) -> Path:
     """Write a document as ``<stem>_<YYYYMMDD_HHMMSS>.json``, without secrets.
+
+    What was measured cannot be measured again, so if the directory refuses the file, it is written
+    to a new folder of the system's directory for temporary files, which the error names.
 
     Raises:
         WriteError: As `write`.
@@ -114,7 +122,8 @@ def write_json(document: Mapping[str, Any], directory: Path, name: str, started:
         return _write_new(text, directory, stem, started)
     except OSError as error:
         message = f"cannot write the result of {name} to {path}"
-        raise _write_error(message, error, _RESULTS_OPTION) from error
+        elsewhere = _write_elsewhere(text, stem, started)
+        raise _write_error(message, error, _RESULTS_OPTION, elsewhere) from error
 
 
 def write_lines(path: Path, lines: Iterable[str], *, option: str = "-o") -> Path:
@@ -152,6 +161,19 @@ def _write_new(text: str, directory: Path, stem: str, started: datetime) -> Path
     finally:
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
+
+
+def _write_elsewhere(text: str, stem: str, started: datetime) -> Path | None:
+    """Write a result to a new temporary folder; None if that is not possible either."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="straingauge_results_"))
+    except OSError:
+        return None
+    try:
+        return _write_new(text, folder, stem, started)
+    except OSError:
+        folder.rmdir()
+        return None
 
 
 def _path(directory: Path, stem: str, started: datetime) -> Path:
