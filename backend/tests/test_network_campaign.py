@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from campaigns.namespaces import INSIDE
 from campaigns.network import link
 from campaigns.network.__main__ import main
 from campaigns.network.faults import ALL
@@ -67,7 +68,7 @@ def test_machine_without_namespaces_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """A sentence says why no namespace can be made, and nothing starts."""
-    monkeypatch.setattr(link, "is_inside", lambda: False)
+    monkeypatch.delenv(INSIDE, raising=False)
     monkeypatch.setattr(link, "missing", lambda: "there is no nft: apt install nftables")
     assert main(["--only", "loss"]) == 2
     assert capsys.readouterr().err == "make network: there is no nft: apt install nftables\n"

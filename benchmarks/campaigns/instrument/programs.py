@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 from straingauge.target.ports import free_port
+from straingauge.workers.standby import SCRIPT
 
 DURATION_S = 6.0
 RATE_PER_S = 100
@@ -36,6 +37,7 @@ def hello(user):
 
 class Reader(JourneyUser):
     wait_time = constant(0.2)
+    network_timeout = connection_timeout = 5.0
 
     @task
     def hello(self):
@@ -51,19 +53,18 @@ class Program:
     """A program that sends load.
 
     Attributes:
-        command: Its command line, without the service's URL; {port} is a free port.
+        command: Its command line, up to the service's URL, which it may have as {url} as well;
+            {port} is a free port.
         host: The option for the service's URL.
-        needs: The processes it consists of while the load is running, including itself.
     """
 
     command: tuple[str, ...]
     host: str = "--host"
-    needs: int = 1
 
     def command_line(self, url: str, *more: str) -> list[str]:
         """Return the command line of a load on a service."""
         port = str(free_port())
-        return [*(part.format(port=port) for part in self.command), self.host, url, *more]
+        return [*(part.format(port=port, url=url) for part in self.command), self.host, url, *more]
 
 
 def write_files(folder: Path) -> None:
@@ -77,21 +78,37 @@ RUN = Program(
     (
         *(STRAINGAUGE, "run", "--get", "/hello", "--name", "hello"),
         *("--rate", str(RATE_PER_S), "--users", str(USERS), "--duration", f"{DURATION_S:g}s"),
-        *("--processes", "2", "--thresholds", "thresholds.toml"),
+        *("--processes", "2", "--thresholds", "thresholds.toml", "--timeout", "5s"),
     ),
-    needs=3,
 )
 _PYTEST = (PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_hello.py")
 PYTEST = Program(_PYTEST, host="--load-host")
-XDIST = Program((*_PYTEST, "-n", "2"), host="--load-host", needs=3)
+XDIST = Program((*_PYTEST, "-n", "2"), host="--load-host")
+_LOCUST = (
+    *(PYTHON, "-m", "locust", "--headless", "--only-summary"),
+    *("--stop-timeout", "10", "--cooldown", "0"),
+    *("--users", str(USERS), "--spawn-rate", str(USERS), "--run-time", f"{DURATION_S:g}s"),
+)
+LOCUST_ALONE = Program(_LOCUST)
 LOCUST = Program(
     (
-        *(PYTHON, "-m", "locust", "--headless", "--only-summary", "--processes", "2"),
-        *("--master-bind-host", "127.0.0.1", "--stop-timeout", "10", "--cooldown", "0"),
+        *(*_LOCUST, "--processes", "2", "--master-bind-host", "127.0.0.1"),
         *("--master-bind-port", "{port}", "--master-port", "{port}"),
-        *("--users", str(USERS), "--spawn-rate", str(USERS), "--run-time", f"{DURATION_S:g}s"),
     ),
-    needs=3,
+)
+CAPACITY = Program(
+    (
+        *(STRAINGAUGE, "capacity", "--get", "/hello", "--name", "hello"),
+        *("--min", str(RATE_PER_S), "--max", str(2 * RATE_PER_S), "--max-users", str(USERS)),
+        *("--step", "1s", "--warmup", "100ms", "--confirmations", "1000"),
+    ),
+)
+AB = Program(
+    (
+        *(STRAINGAUGE, "ab", "--get", "/hello", "--name", "hello", "--base", "{url}"),
+        *("--warmup", "500ms", "--budget", "30s"),
+    ),
+    host="--head",
 )
 
 
@@ -101,8 +118,18 @@ def parent(process: psutil.Process) -> list[psutil.Process]:
 
 
 def children(process: psutil.Process) -> list[psutil.Process]:
-    """Return the processes that it has started."""
-    return sorted(process.children(), key=lambda child: child.pid)
+    """Return the processes that it has started to send load."""
+    found = sorted(process.children(), key=lambda child: child.pid)
+    return [child for child in found if not _is_standby(child)]
+
+
+def standby(process: psutil.Process) -> list[psutil.Process]:
+    """Return the process that keeps what it has measured."""
+    return [child for child in process.children() if _is_standby(child)]
+
+
+def _is_standby(process: psutil.Process) -> bool:
+    return any(Path(part).name == SCRIPT.name for part in process.cmdline())
 
 
 def marked(marker: str) -> list[psutil.Process]:

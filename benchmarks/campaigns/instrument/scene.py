@@ -1,14 +1,16 @@
 """One load on a small service, and what is left of it."""
 
+import json
+import math
 import os
 import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psutil
 from campaigns.instrument.judgement import Trial
@@ -24,6 +26,7 @@ MOMENT_S = (1.0, DURATION_S - 2)
 START_S, END_S = 120.0, 60.0
 LEFT_S = 15.0
 """Time in which all processes of an ended program must have ended."""
+STOPPED_S = 5.0
 POLL_S = 0.02
 
 
@@ -31,9 +34,8 @@ class Scene:
     """A service, and one program that sends load to it. Use as a context manager.
 
     Args:
-        folder: An empty folder for all files.
+        folder: A folder for all files.
         chance: The random moment, and the random victim.
-        prefix: What the service's command line begins with, such as a namespace.
         address: Address of the service.
     """
 
@@ -43,16 +45,17 @@ class Scene:
         self,
         folder: Path,
         chance: random.Random,
-        *,
-        prefix: Sequence[str] = (),
         address: str = "127.0.0.1",
     ) -> None:
         self.folder = folder
         self.chance = chance
         self._marker = f"{os.getpid()}-{time.monotonic_ns()}"
-        self.environment = {**os.environ, "STRAINGAUGE_TRIAL": self._marker}
+        self._elsewhere = folder / "elsewhere"
+        self._elsewhere.mkdir()
+        variables = {"STRAINGAUGE_TRIAL": self._marker, "TMPDIR": str(self._elsewhere)}
+        self._environment = os.environ | variables
         self._log, self._output = folder / "answered", folder / "output.txt"
-        self.server = Server(self._log, prefix, address)
+        self.server = Server(self._log, address)
         write_files(folder)
 
     def __enter__(self) -> Self:
@@ -64,13 +67,13 @@ class Scene:
                 process.kill()
         self.server.close()
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def start(self, command: Sequence[str]) -> None:
         """Start the program, and wait until its load is running."""
         with self._output.open("wb") as output:
             self.program = subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env={**self.environment, **environment},
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -95,11 +98,16 @@ class Scene:
         trial.answered_ns = answered_ns(self._log)
         self._read_results(trial)
 
-    def signal(self, process: psutil.Process, number: signal.Signals) -> None:
-        """Send a signal; a stopped process goes on after 5 s."""
+    def signal(
+        self,
+        process: "psutil.Process | subprocess.Popen[Any]",
+        number: signal.Signals,
+        stopped_s: float = STOPPED_S,
+    ) -> None:
+        """Send a signal; a stopped process goes on after some seconds, or never if infinite."""
         process.send_signal(number)
-        if number == signal.SIGSTOP:
-            time.sleep(5.0)
+        if number == signal.SIGSTOP and math.isfinite(stopped_s):
+            time.sleep(stopped_s)
             process.send_signal(signal.SIGCONT)
 
     def _orphans(self) -> list[str]:
@@ -113,14 +121,16 @@ class Scene:
 
     def _read_results(self, trial: Trial) -> None:
         """Read all results, as the product does, and show them with `straingauge report`."""
-        files = sorted((self.folder / "results").rglob("*.json"))
+        folders = (self.folder / "results", *self._elsewhere.glob("straingauge_results_*"))
+        files = sorted(file for folder in folders for file in folder.rglob("*.json"))
         for file in files:
             if file.name.startswith("summary_"):
                 continue
+            is_part = file.name.startswith("metrics_worker")
             try:
-                trial.results.append({**read_result(file)})
-            except StraingaugeError as error:
-                trial.unreadable.append(str(error))
+                (trial.parts if is_part else trial.results).append(read(file))
+            except (StraingaugeError, ValueError) as error:
+                trial.unreadable.append(f"{file.name}: {error}")
                 continue
             shown = subprocess.run(
                 [STRAINGAUGE, "report", str(file)],
@@ -132,6 +142,22 @@ class Scene:
             trial.output += shown.stdout + shown.stderr
             if shown.returncode > 1:
                 trial.unreadable.append(shown.stderr)
+
+
+def read(file: Path) -> dict[str, Any]:
+    """Read a result, or of another file what this campaign judges, as a result has it."""
+    found: dict[str, Any] = json.loads(file.read_text())
+    if "schema_version" in found:
+        return {**read_result(file)}
+    stopped = found["stopped_early"]
+    reasons = [{"reason": "interrupted", "message": stopped}] if stopped else []
+    both = (each for variants in found.get("endpoints", {}).values() for each in variants.values())
+    requests = sum(each["requests"] - each["errors"] for each in both)
+    return {
+        "status_codes": {"200": requests},
+        "errors": {"kinds": {}},
+        "validity": {"reasons": reasons},
+    }
 
 
 def _command(process: psutil.Process) -> str:

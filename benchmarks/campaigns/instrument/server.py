@@ -12,7 +12,6 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,13 +23,12 @@ class Server:
 
     Args:
         log: The file with the instants; created.
-        prefix: What its command line begins with, such as a namespace.
         address: The address it listens on.
     """
 
-    def __init__(self, log: Path, prefix: Sequence[str], address: str) -> None:
+    def __init__(self, log: Path, address: str) -> None:
         log.touch()
-        command = [*prefix, sys.executable, __file__, str(log), address]
+        command = [sys.executable, __file__, str(log), address]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 
+from campaigns.namespaces import enter, is_inside
 from campaigns.network import link
 from campaigns.network.faults import ALL, Fault
 from campaigns.network.goals import missed_goals
@@ -34,11 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = CAMPAIGN.parser(ALL, times=TIMES, minutes=LIMIT_MINUTES).parse_args(arguments)
     if options.list:
         return list_trials({name: each.title for name, each in ALL.items()})
-    if not link.is_inside():
+    if not is_inside():
         if why := link.missing():
             sys.stderr.write(f"{CAMPAIGN.command}: {why}\n")
             return 2
-        link.enter("campaigns.network", arguments)
+        enter(link.KINDS, "campaigns.network", arguments)
     return run_trials(CAMPAIGN, TABLE, run_all(options), row, options)
 
 

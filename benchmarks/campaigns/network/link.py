@@ -4,55 +4,30 @@ The campaign runs in one of them; its addresses exist only there. Needs Linux wi
 `nsenter` and `unshare`, and root or user namespaces.
 """
 
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-GENERATOR, SERVER = "192.0.2.1", "192.0.2.2"
-INSIDE = "STRAINGAUGE_NETWORK_NAMESPACE"
-"""Variable that says that this process is in a new namespace."""
+from campaigns.namespaces import refusal
 
-_TOOLS = {"ip": "iproute2", "nft": "nftables", "nsenter": "util-linux", "unshare": "util-linux"}
+GENERATOR, SERVER = "192.0.2.1", "192.0.2.2"
+KINDS = ("--net",)
+
+_TOOLS = {"ip": "iproute2", "nft": "nftables", "nsenter": "util-linux"}
 _TABLE = "inet campaign"
 
 
 def missing() -> str | None:
     """Return what this machine lacks for the campaign; None if nothing."""
-    if sys.platform != "linux":
-        return "network namespaces need Linux"
     for tool, package in _TOOLS.items():
         if shutil.which(tool) is None:
             return f"there is no {tool}: apt install {package}"
     # A veth and a table, because some machines allow the namespace only.
     script = "ip link add probe0 type veth peer name probe1 && nft add table inet probe"
-    done = subprocess.run(
-        [*_unshare(), "sh", "-c", script], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        reason = done.stderr.strip().partition("\n")[0]
-        return f"no network namespace can be made here ({reason}): run it as root"
-    return None
-
-
-def enter(module: str, arguments: Sequence[str]) -> None:
-    """Replace this process by the same module in a new network namespace."""
-    command = [*_unshare(), sys.executable, "-m", module, *arguments]
-    os.execvpe(command[0], command, os.environ | {INSIDE: "1"})  # noqa: S606  becomes `unshare`
-
-
-def is_inside() -> bool:
-    """Return true in the namespace that `enter` has made."""
-    return INSIDE in os.environ
-
-
-def _unshare() -> list[str]:
-    as_user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    return ["unshare", *as_user, "--net"]
+    return refusal(KINDS, script)
 
 
 class Link:
