@@ -2,11 +2,11 @@
 
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from campaigns.network.link import Link
 from campaigns.network.proxy import DELAY, SLOW_READER, SLOW_WRITER
-from campaigns.network.trial import FAULT_S, HERE, RATE, Disturb, Service
+from campaigns.network.trial import FAULT_S, HERE, LOCUST, RATE, Disturb, Service
 
 JOURNEYS = str(HERE / "journeys.py")
 GET = ("--get", "/hello", "--rate", str(RATE), "--users", "300")
@@ -28,7 +28,7 @@ class Fault:
     Attributes:
         name: Name for --only.
         title: The same for people.
-        load: Arguments of `straingauge run` that say what is requested.
+        load: Arguments of `straingauge run` that say what is requested, or `LOCUST`.
         disturb: Called in the middle of the load; None if the fault lasts for all of it.
         proxy: Mode and seconds of the proxy, if there is one.
         kinds: Kinds of errors that may occur; if `fails`, at least one of them.
@@ -86,57 +86,56 @@ def _lose(link: Link, _service: Service) -> None:
 
 LOST = ("packets_lost",)
 RESETS = ("connection_resets", "unreachable")
-ALL = {
-    each.name: each
-    for each in (
-        Fault("none", "no fault", fails=False),
-        Fault("link-down", "link down for 5 s", disturb=_cut, kinds=LATE, causes=LOST),
-        Fault("drop", "all packets dropped for 5 s", disturb=_drop, kinds=LATE, causes=LOST),
-        Fault(
-            "half-open",
-            "service killed while the link is down",
-            disturb=_kill_unseen,
-            kinds=(*LATE, *BROKEN),
-            causes=LOST,
-        ),
-        Fault("reject", "firewall resets", disturb=_reject, kinds=BROKEN, causes=RESETS),
-        Fault("resets", "service resets", disturb=_reset, kinds=BROKEN, causes=RESETS),
-        Fault(
-            "loss", "1 % of the packets lost", disturb=_lose, causes=LOST, fails=None, kinds=LATE
-        ),
-        Fault(
-            "delay",
-            "50 ms in each direction",
-            proxy=(DELAY, DELAY_MS / 1000),
-            causes=("slow_endpoint",),
-            fails=None,
-            p50_ms=2 * DELAY_MS,
-        ),
-        Fault(
-            "slow-writer",
-            "a byte of the response each 100 ms",
-            load=(*GET[:3], "20", *GET[4:]),
-            proxy=(SLOW_WRITER, 0.1),
-            kinds=("timeout",),
-            causes=("endpoint_errors",),
-        ),
-        Fault(
-            "slow-reader",
-            "a byte of the request each 100 ms",
-            load=UPLOADS,
-            proxy=(SLOW_READER, 0.1),
-            kinds=("timeout",),
-            causes=("endpoint_errors",),
-        ),
-        Fault("http2-link-down", "link down, HTTP/2", HTTP2, _cut, kinds=LATE, causes=LOST),
-        Fault("http2-resets", "resets, HTTP/2", HTTP2, _reset, kinds=BROKEN, causes=RESETS),
-        Fault("socket-link-down", "link down, WebSockets", SOCKETS, _cut, kinds=LATE, causes=LOST),
-        Fault("socket-resets", "resets, WebSockets", SOCKETS, _reset, kinds=BROKEN, causes=RESETS),
-        Fault(
-            "events-link-down", "link down, event streams", EVENTS, _cut, kinds=LATE, causes=LOST
-        ),
-        Fault(
-            "events-resets", "resets, event streams", EVENTS, _reset, kinds=BROKEN, causes=RESETS
-        ),
+FAULTS = (
+    Fault("none", "no fault", fails=False),
+    Fault("link-down", "link down for 5 s", disturb=_cut, kinds=LATE, causes=LOST),
+    Fault("drop", "all packets dropped for 5 s", disturb=_drop, kinds=LATE, causes=LOST),
+    Fault(
+        "half-open",
+        "service killed while the link is down",
+        disturb=_kill_unseen,
+        kinds=(*LATE, *BROKEN),
+        causes=LOST,
+    ),
+    Fault("reject", "firewall resets", disturb=_reject, kinds=BROKEN, causes=RESETS),
+    Fault("resets", "service resets", disturb=_reset, kinds=BROKEN, causes=RESETS),
+    Fault("loss", "1 % of the packets lost", disturb=_lose, causes=LOST, fails=None, kinds=LATE),
+    Fault(
+        "delay",
+        "50 ms in each direction",
+        proxy=(DELAY, DELAY_MS / 1000),
+        causes=("slow_endpoint",),
+        fails=None,
+        p50_ms=2 * DELAY_MS,
+    ),
+    Fault(
+        "slow-writer",
+        "a byte of the response each 100 ms",
+        load=(*GET[:3], "20", *GET[4:]),
+        proxy=(SLOW_WRITER, 0.1),
+        kinds=("timeout",),
+        causes=("endpoint_errors",),
+    ),
+    Fault(
+        "slow-reader",
+        "a byte of the request each 100 ms",
+        load=UPLOADS,
+        proxy=(SLOW_READER, 0.1),
+        kinds=("timeout",),
+        causes=("endpoint_errors",),
+    ),
+    Fault("http2-link-down", "link down, HTTP/2", HTTP2, _cut, kinds=LATE, causes=LOST),
+    Fault("http2-resets", "resets, HTTP/2", HTTP2, _reset, kinds=BROKEN, causes=RESETS),
+    Fault("socket-link-down", "link down, WebSockets", SOCKETS, _cut, kinds=LATE, causes=LOST),
+    Fault("socket-resets", "resets, WebSockets", SOCKETS, _reset, kinds=BROKEN, causes=RESETS),
+    Fault("events-link-down", "link down, event streams", EVENTS, _cut, kinds=LATE, causes=LOST),
+    Fault("events-resets", "resets, event streams", EVENTS, _reset, kinds=BROKEN, causes=RESETS),
+)
+WITH_LOCUST = ("none", "link-down", "drop", "half-open", "reject", "resets", "loss")
+ALL = {each.name: each for each in FAULTS}
+ALL |= {
+    f"locust-{name}": replace(
+        ALL[name], name=f"locust-{name}", title=f"{ALL[name].title}, Locust", load=LOCUST
     )
+    for name in WITH_LOCUST
 }

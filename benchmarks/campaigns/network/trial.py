@@ -20,7 +20,9 @@ from campaigns.network.server import Counts
 HERE = Path(__file__).parent
 BENCHMARKS = HERE.parents[1]
 PORT, PROXY_PORT = 8000, 8001
-RATE = 50
+RATE, LOCUST_USERS = 50, 10
+LOCUST = ("locust",)
+"""Instead of arguments of `straingauge run`: Locust sends the load, at up to the same rate."""
 DURATION_S, TIMEOUT_S = 14, 2
 FAULT_FROM_S, FAULT_S = 4.0, 5.0
 MARGIN_S = 180.0
@@ -113,7 +115,7 @@ def run_load(
 
     Args:
         link: The network.
-        what: Arguments that say what is requested.
+        what: Arguments of `straingauge run` that say what is requested, or `LOCUST`.
         disturb: Called in a thread `FAULT_FROM_S` after the service's first request.
         proxy: Mode and seconds of the proxy to request; None for the service itself.
     """
@@ -132,12 +134,8 @@ def run_load(
 def _run(service: Service, what: Sequence[str], disturb: Disturb | None, port: int) -> Load:
     folder = service.folder
     (folder / "thresholds.toml").write_text(THRESHOLDS)
-    command = [
-        *(str(Path(sys.executable).with_name("straingauge")), "run", *what),
-        *("--host", f"http://{SERVER}:{port}", "--allow-host", SERVER),
-        *("--duration", f"{DURATION_S}s", "--timeout", f"{TIMEOUT_S}s"),
-        *("--thresholds", "thresholds.toml", "--results", "results", "--quiet"),
-    ]
+    command = _locust() if what == LOCUST else _straingauge(what)
+    command += ["--host", f"http://{SERVER}:{port}", "--allow-host", SERVER]
     over = threading.Event()
     with subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -157,6 +155,25 @@ def _run(service: Service, what: Sequence[str], disturb: Disturb | None, port: i
     files = sorted((folder / "results").glob("*.json"))
     result = json.loads(files[0].read_text()) if files else {}
     return Load(code, result, received, answered, output)
+
+
+def _straingauge(what: Sequence[str]) -> list[str]:
+    return [
+        *(str(Path(sys.executable).with_name("straingauge")), "run", *what),
+        *("--duration", f"{DURATION_S}s", "--timeout", f"{TIMEOUT_S}s"),
+        *("--thresholds", "thresholds.toml", "--results", "results", "--quiet"),
+    ]
+
+
+def _locust() -> list[str]:
+    """Return the command line of Locust; its locustfile has the timeout."""
+    users = str(LOCUST_USERS)
+    return [
+        *(sys.executable, "-m", "locust", "-f", str(HERE / "locustfile.py")),
+        *("--headless", "--only-summary", "--users", users, "--spawn-rate", users),
+        *("--run-time", f"{DURATION_S}s", "--stop-timeout", str(2 * TIMEOUT_S)),
+        *("--load-thresholds", "thresholds.toml", "--load-results", "results"),
+    ]
 
 
 def _disturb(service: Service, disturb: Disturb | None, over: threading.Event) -> None:
