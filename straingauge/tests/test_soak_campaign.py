@@ -99,6 +99,7 @@ def test_parts_are_listed(capsys: pytest.CaptureFixture[str]):
     assert main(["--list"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
         "engine",
+        "aged",
         "locust",
         "service",
         "recorder",
