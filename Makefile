@@ -149,15 +149,15 @@ fuzz-instrument: $(READY_DEV)  ## Read damaged files, documents and responses wi
 	@PYTHONPATH=benchmarks exec $(BIN)/python -m campaigns.fuzz_instrument $(ARGS)
 
 network: $(READY)  ## Cut, reset and slow the network between straingauge and a service, and check its reports; needs root or user namespaces (ARGS="--only loss --times 1", --list, --keep)
-	@cd benchmarks && PYTHONPATH=. exec $(BIN)/python -m campaigns.network $(ARGS)
+	@cd benchmarks && PYTHONPATH="$(CURDIR)/benchmarks" exec $(BIN)/python -m campaigns.network $(ARGS)
 
 overload: $(READY)  ## Overload TherapyBridge with connections, log-ins and uploads, and check that it lives on (ARGS="--only log-ins --times 1", --list, --keep)
 	@cd backend && PYTHONPATH=.:../benchmarks exec $(BIN)/python -m campaigns.overload $(ARGS)
 
-chaos-instrument: $(READY)  ## Kill and freeze the processes of running load tests, and check that what they measured is readable (ARGS="--only worker-kill --times 3", --list, --keep)
+chaos-instrument: $(READY)  ## Kill and freeze running load tests, and break the disk, service and address under them, and check that what they measured is readable (ARGS="--only worker-kill --times 3", --list, --keep)
 	@PYTHONPATH="$(CURDIR)/benchmarks" exec $(BIN)/python -m campaigns.instrument $(ARGS)
 
-soak: $(READY)  ## Run long loads, and check that memory, files, threads and results do not grow (ARGS="--minutes 180", --list, --keep)
+soak: $(READY)  ## Run long loads, and check that memory, files, threads and results do not grow (ARGS="--minutes 240", --list, --keep)
 	@PYTHONPATH=benchmarks exec $(BIN)/python -m campaigns.soak $(ARGS)
 
 lint: $(READY_DEV)  ## Check style, types and pinned versions
