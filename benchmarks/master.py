@@ -21,6 +21,7 @@ from pathlib import Path
 import gevent
 import numpy as np
 import psutil
+from gevent import pool
 from locust.rpc import Message, rpc
 from locust.stats import RequestStats
 from straingauge.locust.distributed.messages import (
@@ -77,8 +78,14 @@ class Worker:
         self._part: ProcessStats | None = None
         self._users = 0
         self.reported_bytes = 0
+        self._greenlets = pool.Group()
         self._send("client_ready", "2.47.0")
-        gevent.spawn(self._listen)
+        self._greenlets.spawn(self._listen)
+
+    def close(self) -> None:
+        """End, so that nothing of it is left in the next measurement."""
+        self._greenlets.kill()
+        self._client.close()
 
     def _send(self, kind: str, data: object = None) -> None:
         self._client.send(Message(kind, data, self._id))
@@ -90,8 +97,8 @@ class Worker:
                 case "ack":
                     data = {"host": "simulated", "pid": self._number, "modules": self._modules}
                     self._send(REGISTER, data | {"sent_ns": time.monotonic_ns()})
-                    gevent.spawn(self._every, 1.0, self._beat)
-                    gevent.spawn(self._every, 5.0, self._ping)
+                    self._greenlets.spawn(self._every, 1.0, self._beat)
+                    self._greenlets.spawn(self._every, 5.0, self._ping)
                 case "spawn":
                     counts = message.data["user_classes_count"]
                     self._users = sum(counts.values())
@@ -104,7 +111,7 @@ class Worker:
                     self._play(0, PAST_S)
                     # Workers that are started by hand do not report all at the same moment either.
                     gevent.sleep(REPORT_EVERY_S * self._number / WORKERS)
-                    gevent.spawn(self._every, REPORT_EVERY_S, self._report)
+                    self._greenlets.spawn(self._every, REPORT_EVERY_S, self._report)
                 case kind if kind == STOP_USERS and self._part is not None:
                     self._send(FINAL_REPORT, self._message())
 
@@ -183,8 +190,9 @@ def measure(folder: Path, seconds: float, *, read_verdicts: bool) -> tuple[float
     command += ["--users", "200", "--spawn-rate", "200", "--expect-workers", str(WORKERS)]
     with (folder / "master.log").open("w") as log:
         master = psutil.Popen(command, cwd=folder, stdout=log, stderr=log, env=os.environ)
+    workers: list[Worker] = []
     try:
-        workers = [Worker(port, number, folder / "locustfile.py") for number in range(WORKERS)]
+        workers += (Worker(port, number, folder / "locustfile.py") for number in range(WORKERS))
         gevent.sleep(SETTLE_S)
         before_s, began_s = sum(master.cpu_times()[:2]), time.monotonic()
         gevent.sleep(seconds)
@@ -193,9 +201,12 @@ def measure(folder: Path, seconds: float, *, read_verdicts: bool) -> tuple[float
             raise SystemExit(f"not all workers reported: {(folder / 'master.log').read_text()}")
         return 100 * cpu_s / (time.monotonic() - began_s), workers[0].reported_bytes
     finally:
+        for worker in workers:
+            worker.close()
         master.kill()
         master.wait()
         service.shutdown()
+        service.server_close()
 
 
 def main() -> int:
