@@ -159,7 +159,7 @@ def test_interrupted_run_is_saved(locust_folder: Project, number: signal.Signals
 def test_killed_run_is_saved(locust_folder: Project, processes: int):
     """After kill -9 a second process writes the result, which says how much of the load it lacks.
 
-    With workers, each of them writes what it has measured as well, to a file of its own.
+    With workers, each of them writes what it has measured as well, to a separate file.
     """
 
     def has_reported(served: Counter[str]) -> bool:

@@ -1,6 +1,6 @@
-"""What surrounds a load, and can fail under it.
+"""Surroundings of a load that can fail under it.
 
-That is the file system of its results, the address, name and process of its service, and a
+They are the file system of its results, the address, name and process of its service, and a
 database. File systems, addresses and names are of the namespaces that the campaign runs in.
 """
 
@@ -34,7 +34,7 @@ FROZEN_S: Final = 5.0
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The service's address, and what the load is told about its surroundings.
+    """The service's address, and the options of the load that follow from its surroundings.
 
     Attributes:
         address: The address that the service listens on.

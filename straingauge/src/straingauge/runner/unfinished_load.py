@@ -16,7 +16,7 @@ from straingauge.workers import MergedReports
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedLoad:
-    """What was measured of a load so far; an `Unfinished` of `straingauge.workers.standby`.
+    """Measurements of a load so far; an `Unfinished` of `straingauge.workers.standby`.
 
     Attributes:
         merged: The reports, with metadata.

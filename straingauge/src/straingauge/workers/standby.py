@@ -20,7 +20,7 @@ WRITE_TIMEOUT_S: Final = 30.0  # for the result of a load whose process ends wit
 
 
 class Unfinished(Protocol):
-    """What was measured so far; the second process unpickles it, and writes its result.
+    """Measurements so far; the second process unpickles them, and writes their result.
 
     Its class must be importable there without Locust, which patches the standard library.
     """
