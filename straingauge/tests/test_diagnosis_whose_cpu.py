@@ -180,3 +180,15 @@ def test_helpers_of_the_service_take_its_cpu(others: float, expected: str | None
     assert ("helpers_take_cpu" in causes(result)) is bool(expected)
     result["resources"]["service"]["cpu_wait_percent"]["avg"] = 20.0
     assert confidence(result, "helpers_take_cpu") < 0.5  # they took little from it
+
+
+@pytest.mark.parametrize(("busiest", "most"), [(20.0, 0.95), (82.0, 0.45)])
+def test_a_thread_that_is_ready_to_run_is_not_idle(busiest: float, most: float):
+    """A queue for a thread that ran or waited for a CPU most of the time is not that of a lock."""
+    result = slowed(failed_run(**busy(own=20.0, waited=62.0, used=185.0)), 400, 480, 500)
+    for each in result["endpoints"].values():
+        each["service_time_ms"] = {"avg": 400.0, "min": 40.0, "p50": 400.0, "p95": 480.0}
+    result["resources"]["service"]["busiest_thread_percent"] = {"avg": busiest, "peak": 100.0}
+    found = confidence(result, "limited_concurrency")
+    assert 0 < found <= most
+    assert (found >= 0.5) is (most > 0.5)

@@ -221,8 +221,8 @@ def _busy(result: ResultView) -> tuple[float, str] | None:
     if own >= FULL_PERCENT * cpus:
         return None
     idle = f"the service used {own:,.0f} % of a core meanwhile"
-    if 100 * utilization(result) >= FULL_PERCENT:
-        return 0.45, f"{idle}, and waited for a CPU most of the time"
+    if 100 * utilization(result) > IDLE_PERCENT:  # ready to run is not idle
+        return 0.45, f"{idle}, and its busiest thread ran or waited for a CPU most of the time"
     database = result.part_share("db") or 0.0
     all_, cores = result.figure(*MACHINE, "cpu_percent", "avg"), result.figure(*MACHINE, "cores")
     full = bool(cores) and all_ >= FULL_PERCENT * cores
