@@ -17,7 +17,7 @@ from straingauge.scaffold.document import as_dict, as_list
 JOURNEY: Final = "requests"
 _VARIABLE: Final = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
 _DEEPEST: Final = 50
-# Values that Postman makes anew for each request: an example of each.
+# Values that Postman makes up for each request: an example of each.
 _MADE: Final = {
     "$guid": "5f1e4b2a-9c3d-4e8f-a1b2-c3d4e5f60718",
     "$randomUUID": "5f1e4b2a-9c3d-4e8f-a1b2-c3d4e5f60718",
