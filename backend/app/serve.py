@@ -49,7 +49,7 @@ class Supervisor(Multiprocess):
 
     On Linux it imports the app, and workers are forks of it: importing takes most of the start of a
     worker, so a killed one is replaced sooner, and the code takes its memory once. SIGHUP replaces
-    the workers one by one by processes that import the code anew, as all later ones do.
+    the workers one by one by processes that import the code again, as all later ones do.
     """
 
     def __init__(self, config: Config, sockets: list[socket]) -> None:

@@ -41,7 +41,7 @@ async def _tokens(application: FastAPI) -> dict[str, str | None]:
         return await fuzz.log_in(client, application.state.settings.driver_url)
 
 
-@pytest.mark.parametrize("role", ["therapist", "patient", "nobody"])
+@pytest.mark.parametrize("role", ["therapist", "patient", "anonymous"])
 def test_responses_are_as_the_document_says(application: FastAPI, role: str):
     """Schemathesis finds no failure, as a therapist in all its phases."""
     tokens = asyncio.run(_tokens(create_app(application.state.settings)))

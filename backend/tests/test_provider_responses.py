@@ -41,7 +41,7 @@ async def test_odd_retry_after_is_ignored(endpoint: OpenAIServer, openai: OpenAI
 
 
 async def test_transcript_can_be_stored(endpoint: OpenAIServer, openai: OpenAI, tmp_path: Path):
-    """What PostgreSQL cannot store is replaced, and the recording is not transcribed again."""
+    """Characters that PostgreSQL cannot store are replaced, not transcribed again."""
     audio = tmp_path / "recording"
     audio.write_bytes(wav())
     endpoint.respond_with(CannedResponse({"text": "a\0b\ud800c"}))

@@ -39,7 +39,7 @@ def ids_of(service: Service) -> set[str]:
 @pytest.mark.e2e
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are forks on Linux only")
 async def test_workers_are_forks_until_sighup(serve: Callable[..., Service]):
-    """Workers and replacements of killed ones are forks; after SIGHUP they import the code anew."""
+    """Workers are forks, also those that replace killed ones; after SIGHUP they import the code."""
     service = serve("--workers", "2")
     await until(lambda: len(ids_of(service)) == 2)  # no request id is that of another worker
     first = workers_of(service)

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_all(options: argparse.Namespace) -> Iterator[tuple[Disturbance, Trial]]:
     """Yield the trials in rounds of all disturbances, as many as begin before the deadline."""
     chance = random.Random(options.seed)
-    for part in (None, *Part):  # each has a system of its own
+    for part in (None, *Part):  # each has another system
         wanted = [name for name in options.only or ALL if ALL[name].part is part]
         hint = part.missing() if part is not None and wanted else None
         if hint is not None:

@@ -36,7 +36,7 @@ POOL_SIZE = 10
 
 
 class Part(StrEnum):
-    """A part that a system has besides the service and PostgreSQL, for some disturbances."""
+    """A part that a system has in addition to the service and PostgreSQL, for some disturbances."""
 
     PGBOUNCER = "pgbouncer"
     REDIS = "redis"

@@ -1,4 +1,4 @@
-"""What the requests of a fuzz campaign need: a therapist with patients, sessions and recordings."""
+"""Records that a fuzz campaign needs: a therapist with patients, sessions and recordings."""
 
 import json
 import uuid

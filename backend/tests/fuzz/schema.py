@@ -18,7 +18,7 @@ from schemathesis.engine.events import EngineFinished, NonFatalError, ScenarioFi
 from schemathesis.schemas import BaseSchema
 from service import BACKEND, PASSWORD, account
 
-ROLES = ("therapist", "patient", "admin", "nobody")
+ROLES = ("therapist", "patient", "admin", "anonymous")
 DOCUMENT = "/openapi.json"
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 
@@ -105,7 +105,7 @@ def _add(outcome: Outcome, event: ScenarioFinished) -> None:
 
 async def log_in(client: httpx2.AsyncClient, database_url: str) -> dict[str, str | None]:
     """Create an account for each role and return their access tokens."""
-    tokens: dict[str, str | None] = {"nobody": None}
+    tokens: dict[str, str | None] = {"anonymous": None}
     for role in ROLES[:-1]:
         email = f"fuzz-{role}-{time.time_ns()}@example.com"
         headers = await account(client, email, "patient" if role == "admin" else role)

@@ -19,7 +19,7 @@ _SHOWN = 300
 
 @dataclass(frozen=True)
 class WireRequest:
-    """What is sent.
+    """A request as it is sent.
 
     Attributes:
         data: Head and body.
