@@ -36,7 +36,7 @@ def result_of_one_process(
         record=record.to_bytes(),
         engines={"main": engine},
     )
-    empty = {"configuration": {}, "environment": {}}
+    empty: dict[str, Any] = {"configuration": {}, "environment": {}}
     described = RunMetadata(name=name, started_at="2026-01-01T00:00:00+00:00", **(empty | metadata))
     thresholds = Thresholds.parse(demands, source="load_results.py")
     result, _ = conclude(compose(MergedReports((report,), metadata=described)), thresholds)

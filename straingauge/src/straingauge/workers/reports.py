@@ -9,8 +9,8 @@ if TYPE_CHECKING:  # each pytest session loads this module, which must be cheap
     from straingauge.engine import EngineStats
     from straingauge.feeders import FeederUse
     from straingauge.observe import Observations
-    from straingauge.result.format.exceptions import RaisedException
     from straingauge.recording.request_samples import RequestSample
+    from straingauge.result.format.exceptions import RaisedException
     from straingauge.result.format.profile import Profile
     from straingauge.result.format.result import Environment
 
