@@ -15,6 +15,7 @@ from diagnosis_results import (
     samples,
     slowed,
 )
+from straingauge.diagnosis import CAUSES
 
 
 def stuck(errors: Sequence[int], kind: str = "timeout", **changes: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -36,6 +37,7 @@ def test_a_service_that_never_answers_again():
     assert found["cause"] == "service_hung"
     assert "no request that started after 15 s was answered" in found["evidence"][0]
     assert len(found["evidence"]) == 1
+    assert "limited_concurrency" in CAUSES["service_hung"].explains  # all are in flight
 
 
 @pytest.mark.parametrize(("slope", "words"), [(0.5, "it computes"), (0.001, "it waits")])

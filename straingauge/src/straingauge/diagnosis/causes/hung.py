@@ -20,6 +20,7 @@ FULL_PERCENT = 85.0  # of one core
     explains=(
         "endpoint_errors",
         "freeze",
+        "limited_concurrency",  # requests in flight that are never answered
         "slow_endpoint",
         "slow_start",
         "slow_tail",
@@ -31,7 +32,6 @@ FULL_PERCENT = 85.0  # of one core
         "cpu_bound",
         "cpu_throttled",
         "event_loop_blocked",
-        "limited_concurrency",
         "lock_contention",
         "packets_lost",
         "pool_exhausted",
