@@ -154,15 +154,11 @@ class Wait(TypedDict):
 
 
 class BlockedStatement(TypedDict):
-    """A statement that waited for a lock, and the statement that held it.
-
-    `idle_share` is the share of the samples in which the transaction that held it ran no statement;
-    missing in results of older versions.
-    """
+    """A statement that waited for a lock, and the last one of the transaction that held it."""
 
     waiting: str
     blocking: str
-    idle_share: NotRequired[float]
+    idle_share: NotRequired[float]  # of the samples in which the holder ran none
 
 
 class Blocked(TypedDict):
