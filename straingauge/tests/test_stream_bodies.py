@@ -62,7 +62,7 @@ def server() -> Iterator[Server]:
 
 
 def test_each_body_has_an_outcome():
-    """No body of the server is left out."""
+    """Each body of the server has its row in the table."""
     assert OUTCOMES.keys() == BODIES.keys()
 
 
@@ -113,7 +113,7 @@ def test_the_end_of_a_compressed_piece_is_not_held_back(size: int):
 
 
 def test_a_compressed_stream_that_is_closed_on_purpose_is_not_cut_off():
-    """What the client closes, or an end mark ends, needs no end of the compression."""
+    """A stream that a limit or an end mark ends needs no end of the compression."""
     headers = HEADERS + b"\r\nContent-Encoding: gzip"
     closed = StreamReader(Stream(max_events=3), headers, START)
     assert closed.feed([ZIPPED[:-9]], START) is None

@@ -96,7 +96,7 @@ def journey(user):
 
 
 def check(violator: Violator, found: list[list[Any]]) -> None:
-    """Check what the journey was told, and which code the client has closed with."""
+    """Check the failures that the journey caught, and the codes that the client closed with."""
     assert found == [["protocol", code] for code in CODES]
     assert violator.has_all.wait(20)
     sent = [answered(violator.answers[number])[-1] for number in range(len(DATA))]
@@ -136,7 +136,7 @@ def server() -> Iterator[Server]:
 def test_a_server_that_stalls_within_a_message_is_a_timeout(
     server: Server, caller: Locust, name: str
 ):
-    """What never becomes a message ends the wait at its limit, in the engine and in Locust."""
+    """Bytes that never become a message end the wait at its limit, in engine and Locust."""
     journey = f"""
 def journey(user):
     socket = yield user.websocket("/{name}", name="ws")

@@ -1,4 +1,4 @@
-"""What a load test has measured."""
+"""The measurements of a load test."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

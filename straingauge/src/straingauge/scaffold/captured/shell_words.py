@@ -33,7 +33,7 @@ _PROMPT: Final = re.compile(r"#\s*curl(?:\.exe)?\s")
 def split_words(text: str) -> list[str]:
     """Split a command line as the shell does that it was written for.
 
-    Comments are left out; between the commands of a script of a Unix shell is the word ";".
+    Comments are skipped; between the commands of a script of a Unix shell is the word ";".
 
     Raises:
         ValueError: A quote has no end.
