@@ -1,4 +1,4 @@
-"""What commands print on terminals of 60 to 200 columns, and on one without Unicode."""
+"""The output of commands on terminals of 60 to 200 columns, and on one without Unicode."""
 
 import copy
 import re
@@ -64,14 +64,14 @@ def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def command(width: int, *arguments: object) -> str:
-    """What a command prints on a terminal of a width."""
+    """Return the output of a command on a terminal of a width."""
     runner = CliRunner(env={"COLUMNS": str(width)})
     done = runner.invoke(main, [str(each) for each in arguments], catch_exceptions=False)
     return STYLE.sub("", done.output)
 
 
 def shown(width: int, show: Callable[[], None]) -> str:
-    """What a function prints on a terminal of a width."""
+    """Return the output of a function on a terminal of a width."""
     runner = CliRunner(env={"COLUMNS": str(width)})
     done = runner.invoke(click.Command("show", callback=show), [], catch_exceptions=False)
     return STYLE.sub("", done.output)

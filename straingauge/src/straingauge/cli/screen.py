@@ -13,7 +13,7 @@ CLEAR_LINE = "\r\x1b[2K"
 
 
 class Output(TypedDict):
-    """How reports are shown on standard output.
+    """Width and style of reports on standard output.
 
     `width` is in columns. `wrap` is true if lines are wrapped: in a file or a pipe each is one
     line, for programs that search them.

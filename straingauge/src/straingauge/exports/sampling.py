@@ -1,4 +1,4 @@
-"""Which requests the exports of a load need apart from its counts and percentiles."""
+"""The single requests that the exports of a load need apart from its counts and percentiles."""
 
 from collections.abc import Sequence
 from typing import Final
