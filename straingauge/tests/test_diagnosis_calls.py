@@ -54,7 +54,7 @@ def test_calls_in_a_loop_seen_from_outside():
     loop = {"exchanges": 20 * REQUESTS, "sent_bytes": 20 * REQUESTS * 180}
     found = first(waiting_for(PAYMENTS, 8.0, **loop))
     assert found["cause"] == "repeated_calls"
-    assert f"{20 * REQUESTS} exchanges with {PAYMENTS}" in found["evidence"][0]
+    assert f"{20 * REQUESTS:,} exchanges with {PAYMENTS}" in found["evidence"][0]
     assert found["where"][0]["host"] == PAYMENTS
     for other in (
         {"exchanges": REQUESTS, "sent_bytes": 180 * REQUESTS},  # one for each request
