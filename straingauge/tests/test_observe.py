@@ -10,7 +10,6 @@ import pytest
 from counting_service import Service, counting_service
 from hypothesis import given
 from hypothesis import strategies as st
-from raw_server import answering, serve
 from stack_tools import eventually
 from straingauge.errors import UsageError
 from straingauge.extras import install_command
@@ -130,23 +129,6 @@ def test_missing_metrics_are_said(service: Service):
     with closing(MetricsClient(service.url, "/status/404")) as page:
         assert page.fetch() is None
     assert page.unavailable == "GET /status/404 returned status 404"
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (b"<!doctype html><title>app</title>", "returned no metrics in the format of Prometheus"),
-        (b'{"names": ["jvm.memory"]}', "returned no metrics in the format of Prometheus"),
-        (b"# HELP a b\n\n# EOF\n", None),
-        (b"", None),
-        (b"a 1\n<p>", None),
-    ],
-)
-def test_a_page_that_is_not_prometheus(body: bytes, reason: str | None):
-    """A page of another kind at the path of the metrics is a reason, not a service without them."""
-    with serve(answering(body=body)) as server, closing(MetricsClient(server.url)) as page:
-        assert (page.fetch() is None) == (reason is not None)
-    assert page.unavailable == (reason and f"GET /metrics {reason}")
 
 
 def test_metrics_below_the_base_path(monkeypatch: pytest.MonkeyPatch):

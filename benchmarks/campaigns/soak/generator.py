@@ -40,7 +40,7 @@ def main() -> None:
         results=Path(results),
     )
     spec = load_spec(options)
-    coordinator = LocalCoordinator(lambda _file: url, lambda _test, _merged: False)
+    coordinator = LocalCoordinator(lambda _file, _http: url, lambda _test, _merged: False)
     with patch.object(load_runner, "Recorder", OldRecorder):
         merged = LoadRunner(spec, coordinator, "p1").run(LoginCache())
     assert merged is not None

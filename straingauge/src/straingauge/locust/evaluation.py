@@ -66,7 +66,7 @@ class LiveEvaluator:
         self._live_result, self._next_live_s = None, 0.0
 
     def observe(self, host: str | None) -> None:
-        """Start to observe the service, and to look inside it; None if its users have own hosts."""
+        """Start to observe the service and to look inside it; None if no user class has a host."""
         if host is None:
             return
         self._observer = self._make_observer(host)

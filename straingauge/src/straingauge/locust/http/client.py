@@ -11,7 +11,6 @@ from requests.cookies import RequestsCookieJar
 
 from straingauge.errors import StraingaugeError, UsageError
 from straingauge.http import ErrorKind, Request, RequestFailed, check_response
-from straingauge.http.address import parse_base_url
 from straingauge.http.query import encode_path
 from straingauge.http.redirects import REDIRECTS
 from straingauge.http.settings import HttpSettings
@@ -71,7 +70,7 @@ class Client(SessionSettings):
         common = settings.request_headers()
         self._builder = RequestBuilder(owner.journey_user, self._base, self._cookies, common)
         self._settings = settings
-        owner.journey_user.site = _site_of(self._base, settings) if host else None
+        owner.journey_user.site = self._base.site(settings) if host else None
         self._origins: dict[str, Origin] = {}
         self.request_name: str | None = None
         self.close = connections.close
@@ -343,10 +342,3 @@ class Client(SessionSettings):
         """End the run with one message for all users, and this user at once."""
         self._rules.fail_setup(error)
         raise GreenletExit
-
-
-def _site_of(base: Base, settings: HttpSettings) -> Site:
-    """Return the host of Locust, as cookies and redirects see it."""
-    address = parse_base_url(base.origin)
-    address.settings = settings
-    return replace(Site.of(address), base_path=encode_path(base.path))

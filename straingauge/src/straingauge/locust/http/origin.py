@@ -1,13 +1,15 @@
 """Origins of URLs: resolved once for all users of a process, and only where load may go."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from straingauge.errors import UsageError
-from straingauge.http.address import Address, resolve
+from straingauge.http.address import Address, parse_base_url, resolve
 from straingauge.http.authentication import basic_auth
+from straingauge.http.query import encode_path
 from straingauge.http.settings import HttpSettings
+from straingauge.http.site import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,12 @@ class Base:
     origin: str
     path: str
     authorization: str | None
+
+    def site(self, settings: HttpSettings) -> Site:
+        """Return the host, as cookies and redirects see it."""
+        address = parse_base_url(self.origin)
+        address.settings = settings
+        return replace(Site.of(address), base_path=encode_path(self.path))
 
 
 def base_of(url: str) -> Base:
