@@ -9,7 +9,7 @@ The engine's callbacks and Locust's greenlets run a journey through `Execution` 
 response with `straingauge.http.check_response`.
 """
 
-from straingauge.journey.account import account_fingerprint
+from straingauge.journey.account_fingerprint import account_fingerprint
 from straingauge.journey.call import Call, call, measure
 from straingauge.journey.concurrency_limit import limit_concurrency
 from straingauge.journey.execution import Execution, Journey, JourneyError

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from straingauge.engine import EngineStats
 from straingauge.observe import Observations, Sample
 from straingauge.result.assembly.database import database
+from straingauge.result.assembly.growth import per_requests
 from straingauge.result.assembly.limits import generator_limits
 from straingauge.result.assembly.log_deviation import log_deviation
 from straingauge.result.assembly.machine import machine
 from straingauge.result.assembly.sampling import extremes, highest, increase, points, shares, whole
-from straingauge.result.assembly.service import cooldown, per_requests, service
+from straingauge.result.assembly.service import cooldown, service
 from straingauge.result.format.resources import Generator, Jobs, ObserverCost, Pool, Resources
 
 
