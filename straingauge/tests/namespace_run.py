@@ -140,13 +140,13 @@ def _row(
     generator = result["resources"]["generator"]
     (name,) = (name for name in generator["workers"] if name.endswith(f"pid {pid})"))
     reasons = " / ".join(reason["message"] for reason in result["validity"]["reasons"])
-    lost = re.search(re.escape(name) + r" was lost [^/]* an estimated (\d+) samples", reasons)
+    lost = re.search(re.escape(name) + r" was lost [^/]* an estimated ([\d,]+) samples?", reasons)
     clock = generator["workers"][name]["clock"]
     return Row(
         worker=name,
         sent=sent[address],
         recorded=generator["processes"][name]["sent"],
-        max_lost=int(lost[1]) if lost else None,
+        max_lost=int(lost[1].replace(",", "")) if lost else None,
         # The result has the offset of the master's clock from the worker's.
         offset_s=-clock["offset_ms"] / 1000,
         error_ms=clock["error_ms"],

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from diagnosis_results import causes, complaint, failed_run, first, noted, samples, slowed
+from diagnosis_results import causes, complaint, failed_run, first, noted, samples, slowed, timing
 from straingauge.diagnosis import diagnose
 
 
@@ -185,7 +185,9 @@ def test_helpers_of_the_service_take_its_cpu(others: float, expected: str | None
 @pytest.mark.parametrize(("busiest", "most"), [(20.0, 0.95), (82.0, 0.45)])
 def test_a_thread_that_is_ready_to_run_is_not_idle(busiest: float, most: float):
     """A queue for a thread that ran or waited for a CPU most of the time is not that of a lock."""
-    result = slowed(failed_run(**busy(own=20.0, waited=62.0, used=185.0)), 400, 480, 500)
+    computed = timing(pool=0.02, db=0.1, app=0.78, unattributed=0.1)
+    use = busy(others=5.0, own=20.0, waited=62.0)
+    result = slowed(failed_run(metrics__server_timing=computed, **use), 400, 480, 500)
     for each in result["endpoints"].values():
         each["service_time_ms"] = {"avg": 400.0, "min": 40.0, "p50": 400.0, "p95": 480.0}
     result["resources"]["service"]["busiest_thread_percent"] = {"avg": busiest, "peak": 100.0}

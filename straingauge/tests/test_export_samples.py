@@ -56,7 +56,7 @@ def exported(*names: str) -> dict[str, str]:
             cooldown_s=0.0,
             sampling=sampling_for(names),
         )
-        runner = LoadRunner(spec, LocalCoordinator(lambda _file: server.url, watch), "p1")
+        runner = LoadRunner(spec, LocalCoordinator(lambda *_: server.url, watch), "p1")
         merged = runner.run(LoginCache())
         assert merged is not None
         stream.finish("load", merged)

@@ -169,7 +169,7 @@ def test_a_role_without_rights_observes_what_it_may(server: str):
     assert found["statements"] == []
     assert found["unavailable"] == [
         "the statements of other roles: GRANT pg_read_all_stats TO poor",
-        "the activity of 1 connections of other roles: GRANT pg_read_all_stats TO poor",
+        "the activity of 1 connection of other roles: GRANT pg_read_all_stats TO poor",
     ]
 
 

@@ -82,7 +82,7 @@ def test_loss_of_processes_that_report_at_different_instants():
         for report, seconds in zip(merged.reports, (3, 9), strict=True)
     )
     merged = replace(merged, reports=(first, second))
-    expected = "the last 7.0 s, with an estimated 400 samples"
+    expected = "the last 7 s, with an estimated 400 samples"
     assert expected in lost(merged, start_ns + 10 * S)
     in_parts = replace(merged, reports=(first, first, second, second))  # as those of Locust
     assert expected in lost(in_parts, start_ns + 10 * S)
@@ -122,9 +122,9 @@ LEVEL = Level(
 @pytest.mark.parametrize(
     ("unit", "levels", "said"),
     [
-        ("/s", [], "the level of 20/s, begun 3.0 s before, is missing, with an estimated 60"),
-        ("users", [LEVEL], "the level of 20 users, begun 3.0 s before, is missing, with an est"),
-        ("users", [], "the level of 20 users, begun 3.0 s before, is missing, with an unknown"),
+        ("/s", [], "the level of 20/s, begun 3 s before, is missing, with an estimated 60"),
+        ("users", [LEVEL], "the level of 20 users, begun 3 s before, is missing, with an est"),
+        ("users", [], "the level of 20 users, begun 3 s before, is missing, with an unknown"),
     ],
 )
 def test_levels_of_a_killed_search_are_kept(
@@ -150,11 +150,11 @@ def test_parts_of_a_killed_comparison_are_kept(tmp_path: Path):
     )
     found = conforming(write(unfinished.at_part(trial, 5 * S), 8 * S))
     # 40 requests in 20 pairs of slots of 50 ms each are 20/s.
-    assert "the last 3.0 s, with an estimated 60 samples, are missing" in found["stopped_early"]
+    assert "the last 3 s, with an estimated 60 samples, are missing" in found["stopped_early"]
     assert found["endpoints"]["GET /"]["head"]["requests"] == 20
     assert found["comparison"]["changes"]
     nothing = unfinished.lost(3 * S)
-    assert "the last 3.0 s, with an unknown number of samples, are missing" in nothing
+    assert "the last 3 s, with an unknown number of samples, are missing" in nothing
 
 
 def test_only_the_latest_reports_are_sent():

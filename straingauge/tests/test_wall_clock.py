@@ -17,12 +17,12 @@ ALLOWED = {
     "exports/second_counter.py": "the start, from which the instants of exports are counted",
     "http/cookies.py": "cookies expire by it",
     "locust/distributed/master.py": "a number for the run",
-    "locust/session.py": "the start, for the result",
     "locust/stats/request_reporter.py": "the start of a request, for listeners of Locust",
     "process_start.py": "systems without a clock of the time since boot",
     "recording/recorder.py": "when an example of an error was seen, to find it in logs",
-    "runner/run_metadata.py": "the start, for the result",
+    "recording/sampled_requests.py": "when each request was sent, for exports",
     "target/process_group.py": "the age of a folder that a killed process left, in hours",
+    "workers/run_clock.py": "the start, for the result",
 }
 
 

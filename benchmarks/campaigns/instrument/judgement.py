@@ -149,8 +149,8 @@ def reasons(result: dict[str, Any]) -> Sequence[dict[str, Any]]:
 
 def said_lost(reason: dict[str, Any]) -> int:
     """Return the number of lost samples that a reason gives."""
-    match = re.search(r"an estimated (\d+) samples", reason["message"])
-    return int(match[1]) if match else 0
+    match = re.search(r"an estimated ([\d,]+) samples?", reason["message"])
+    return int(match[1].replace(",", "")) if match else 0
 
 
 def _words(text: str) -> str:

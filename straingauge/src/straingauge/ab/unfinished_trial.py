@@ -9,6 +9,7 @@ from typing import Any, Self
 from straingauge.ab.document import comparison_of, write_document
 from straingauge.ab.trial import Trial
 from straingauge.ab.variant import RunningVariant
+from straingauge.number_text import count, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,13 @@ class UnfinishedTrial:
         lasted_s = 2 * trial.pairs * trial.slot_s
         total = sum(each.total for both in trial.endpoints.values() for each in both.values())
         samples = (
-            f"an estimated {total / lasted_s * seconds:.0f}" if lasted_s else "an unknown number of"
+            f"an estimated {count(round(total / lasted_s * seconds), 'sample')}"
+            if lasted_s
+            else "an unknown number of samples"
         )
         return (
             "the process that compared was killed or has crashed: the last"
-            f" {seconds:.1f} s, with {samples} samples, are missing"
+            f" {plain(seconds, 3)} s, with {samples}, are missing"
         )
 
     def write_result(self, lost: str, /) -> Path:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from straingauge.capacity.capacity_run import CapacityRun
 from straingauge.capacity.document import document, write_document
+from straingauge.number_text import count, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,14 @@ class UnfinishedSearch:
         rates = [each.throughput_rps for each in self.capacity_run.levels]
         rate_per_s = self.level if is_rate else max(rates, default=None)
         samples = (
-            "an unknown number of"
+            "an unknown number of samples"
             if rate_per_s is None
-            else f"an estimated {rate_per_s * seconds:.0f}"
+            else f"an estimated {count(round(rate_per_s * seconds), 'sample')}"
         )
         level = f"{self.level:g}{'' if is_rate else ' '}{self.unit}"
         return (
             f"the process that searched was killed or has crashed: the level of {level}, begun"
-            f" {seconds:.1f} s before, is missing, with {samples} samples"
+            f" {plain(seconds, 3)} s before, is missing, with {samples}"
         )
 
     def write_result(self, lost: str, /) -> Path:

@@ -15,6 +15,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         *("--users", "--rate", "--poisson", "--stage", "--duration", "--warmup", "--connections"),
         *("--max-connections", "--processes", "--budget", "--slot", "--by-users", "--min", "--max"),
         *("--precision", "--confirmations", "--step", "--max-users", "--from", "--to", "--speed"),
+        "--log-format",
     ),
     "Verdict": (
         *("--thresholds", "--abort-dead", "--abort", "--fail-at", "--fail-on", "--margin"),

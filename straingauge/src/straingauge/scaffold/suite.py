@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from straingauge.errors import UsageError
+from straingauge.number_text import count
 from straingauge.scaffold.code import HEAD, endpoints_of, journeys
 from straingauge.scaffold.document import Document
 from straingauge.scaffold.effects import reason_against, set_origins
@@ -119,7 +120,7 @@ def scaffold(document: Document, url: str, folder: Path, *, here: bool, writes: 
     mixed = [each for each in wanted if user.operation not in _calls(each) and user.serves(each)]
     mixed = _tolerating_deletions(_within_limit(mixed))
     chosen = {each.function for each in mixed}
-    too_many = f"a result has {MAX_ENDPOINTS} endpoints at most"
+    too_many = f"a result has {count(MAX_ENDPOINTS, 'endpoint')} at most"
     skipped = [(each, why or too_many) for each, why in reasons if each.function not in chosen]
     title, source = plain(document.title, 80), plain(document.source, 200)
     named = {"title": title, "folder": plain(folder.name, 100), "url": url, "source": source}
