@@ -138,15 +138,16 @@ async def test_connection_older_than_a_break_is_replaced(open_client: Open):
 async def test_cancelled_request_is_no_longer_waiting(open_client: Open):
     """A request that is cancelled while waiting does not use a connection."""
     client = await open_client(db_pool_size=5, db_max_overflow=0, db_pool_timeout=60)
+    ann = await account(client)
     database = database_of(client)
     async with checked_out(database, 5):
-        waiting = asyncio.create_task(client.get("/health"))
+        waiting = asyncio.create_task(client.get(ME, headers=ann))
         await until(lambda: database.pool.waiting == 1)
         waiting.cancel()
         await asyncio.wait([waiting])
         assert database.pool.waiting == 0
     assert database.pool.state.in_use == 0
-    assert (await client.get("/health")).status_code == 200
+    assert (await client.get(ME, headers=ann)).status_code == 200
 
 
 def server_timing(response: httpx2.Response) -> dict[str, float]:
@@ -182,9 +183,10 @@ async def test_server_timing_has_database_time(open_client: Open, access: str):
 async def test_server_timing_has_pool_wait(open_client: Open):
     """Server-Timing reports the time spent waiting for a connection as `pool`."""
     client = await open_client(db_pool_size=5, db_max_overflow=0, db_pool_timeout=60)
+    ann = await account(client)
     database = database_of(client)
     async with checked_out(database, 5):
-        waiting = asyncio.create_task(client.get("/health"))
+        waiting = asyncio.create_task(client.get(ME, headers=ann))
         await until(lambda: database.pool.waiting == 1)
         waits_since_s = time.monotonic()
         await until(lambda: time.monotonic() - waits_since_s > 0.1)

@@ -18,7 +18,7 @@ from app.providers.openai import ATTEMPTS, OpenAI
 from app.providers.rules import RuleExtractor, extract_notes
 from app.providers.sphinx import PocketsphinxTranscriber
 from app.providers.wav import RATE_HZ, UnreadableAudio, read_pcm
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from openai_server import CannedResponse, OpenAIServer, chat
 from recordings import wav
@@ -336,6 +336,7 @@ class TestRules:
         with pytest.raises(ProviderRefused):
             extract_notes(" ... \n ")
 
+    @example("I was\0sad and hopeless.")
     @given(st.text(max_size=500))
     def test_any_text_is_extracted_or_rejected(self, text: str):
         """For any transcript with words the notes are valid, and quotes are part of it."""

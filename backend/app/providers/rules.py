@@ -23,7 +23,7 @@ _SUMMARY_SENTENCES = 3
 _SUMMARY_CHARS = 900
 _QUOTE_WORDS = range(6, 31)
 _SPEAKER = re.compile(r"^(therapist|client|patient|speaker \d+)\s*:\s*", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|[\n\0]+")  # PostgreSQL cannot store NUL
 _WORD = re.compile(r"[a-z][a-z'-]*")
 
 
