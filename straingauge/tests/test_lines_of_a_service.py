@@ -57,9 +57,7 @@ def line_of(text: str) -> int:
 
 def test_exceptions_in_the_log_during_the_load_are_in_the_report(stack: ServiceStack):
     """The process that observes the service reads its log, and reports the line of each."""
-    coordinator = Coordinator(
-        lambda _test_file: stack.url, cores=1, locate_started=lambda: stack.started
-    )
+    coordinator = Coordinator(lambda *_: stack.url, cores=1, locate_started=lambda: stack.started)
     try:
         client = WorkerClient("gw0", coordinator.connection_info, (TEST,))
         merged = LoadRunner(spec_of(FAILURES), client, "gw0").run(LoginCache())

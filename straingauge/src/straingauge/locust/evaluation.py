@@ -80,6 +80,11 @@ class LiveEvaluator:
             self._builder.prepare()
             exports.start(take_snapshot, self._builder.merge, self._count_users)
 
+    def close(self) -> None:
+        """End the exports, if any; after it Locust prints its last output."""
+        if self._builder.exports is not None:
+            self._builder.exports.close()
+
     def _count_users(self) -> int:
         runner = self._environment.runner
         return runner.user_count if runner is not None else 0

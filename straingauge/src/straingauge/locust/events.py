@@ -170,15 +170,13 @@ def _main_session(environment: Environment) -> Session:
     require_resources(environment)
     tls_context(http_settings(environment))
     database = take_database(environment)
-    exports = RunExports(get_options(environment).load_export)
     builder = ResultBuilder(
         environment,
         read_thresholds(environment),
         get_results_folder(environment),
         follow_ups=follow_ups(environment, database, logger.info),
-        exports=exports,
+        exports=RunExports(get_options(environment).load_export),
     )
-    events.quit.add_listener(lambda **_: exports.close())
     environment.user_classes[:] = select_classes(environment)
     require_allowed(environment, allowed)
     return Session(

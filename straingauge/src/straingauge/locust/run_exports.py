@@ -30,7 +30,7 @@ class RunExports:
         names: Files and URLs.
 
     Attributes:
-        is_needed: There are any.
+        is_needed: There are any, which are not closed.
 
     Raises:
         UsageError: See `exporters_for`.
@@ -78,9 +78,11 @@ class RunExports:
         return self._stream.section()
 
     def close(self) -> None:
-        """Close all exports."""
+        """Close all exports, once."""
         self.stop()
-        self._thread.apply(self._stream.close)
+        if self.is_needed:
+            self.is_needed = False
+            self._thread.apply(self._stream.close)
 
     def _run(
         self,

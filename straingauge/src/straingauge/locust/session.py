@@ -212,6 +212,7 @@ class Session:
                 self._outcome.interrupt(get_planned_s(self._environment))
                 self.runner.quit()
                 self.end_run()  # Locust fires no event if the run has lost its workers
+            self._evaluator.close()
 
     def print_verdict(self) -> None:
         """Print the last verdict, unless it was printed already."""
