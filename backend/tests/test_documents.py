@@ -179,11 +179,19 @@ def _capture(environment: Environment) -> None:
         f'127.0.0.1 - - [28/Nov/2026:13:56:{second:02} +0000] "GET /health HTTP/1.1" 200 2\n'
         for second in range(4)
     )
+    proxied = "".join(
+        f"haproxy[1]: 127.0.0.1:33317 [28/Nov/2026:13:56:{second:02}.655] front back/one"
+        ' 0/0/1/2/3 200 2 - - ---- 1/1/0/0/0 0/0 "GET /health HTTP/1.1"\n'
+        for second in range(4)
+    )
+    variables = {"name": "staging", "values": [{"key": "size", "value": "4", "enabled": True}]}
     contents = {
         "recorded.har": json.dumps(har).encode(),
         "collection.json": json.dumps(collection).encode(),
+        "staging.json": json.dumps(variables).encode(),
         "command.txt": f"curl '{url}/health'\n".encode(),
         "access.log": log.encode(),
+        "haproxy.log": proxied.encode(),
         "access.log.1.gz": gzip.compress(log.encode()),
         "ids.py": b"def renumber(request):\n    return request\n",
     }
@@ -236,8 +244,8 @@ def master_and_worker(command: str, environment: Environment) -> None:
 
 LOCUST = "--headless --only-summary --users 2 --spawn-rate 2 --run-time 2s --load-results"
 CAPTURED = (
-    *("recorded.har", "collection.json", "command.txt"),
-    *("access.log", "access.log.1.gz", "ids.py"),
+    *("recorded.har", "collection.json", "staging.json", "command.txt"),
+    *("access.log", "access.log.1.gz", "haproxy.log", "ids.py"),
 )
 """Files of captured requests in documented commands."""
 

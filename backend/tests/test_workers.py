@@ -14,12 +14,21 @@ def workers_of(service: Service) -> list[psutil.Process]:
     """Return the workers of a service, without its job worker."""
     assert service._process is not None
     children = psutil.Process(service._process.pid).children()
-    return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+    commands = [(child, command_of(child)) for child in children]
+    return [child for child, command in commands if command and "resource_tracker" not in command]
+
+
+def command_of(process: psutil.Process) -> str:
+    """Return the command of a process; empty if it has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def is_fork(worker: psutil.Process) -> bool:
     """Return true if a worker has the command of its parent."""
-    return "app.serve" in worker.cmdline()
+    return "app.serve" in command_of(worker)
 
 
 def has_ended(process: psutil.Process) -> bool:
