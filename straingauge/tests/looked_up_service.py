@@ -4,10 +4,10 @@
 `looked_up_service.py PORT` serves: GET /items/1 reads it, and GET /fail raises an exception.
 """
 
+import logging
 import os
 import sys
 import time
-import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psycopg
@@ -55,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
             owner = self.path.rpartition("/")[2]
             self.database.execute("SELECT id FROM items WHERE owner = %s", (owner,)).fetchall()
         except LookupError:
-            traceback.print_exc()
+            logging.getLogger("items").exception("no item")
             status = 500
         self.send_response(status)
         self.send_header("Content-Length", "0")

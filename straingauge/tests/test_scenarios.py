@@ -205,7 +205,7 @@ def test_scenarios_without_a_load_share_that_of_the_options(folder: Path, tmp_pa
         constant(rate_per_s=30, duration_s=7),
         constant(rate_per_s=10, duration_s=7),
     ]
-    with pytest.raises(UsageError, match="1 users are too few"):
+    with pytest.raises(UsageError, match="1 user is too few"):
         load_spec(RunOptions(file=file, users=1))
     with pytest.raises(UsageError, match=r"--rate: the scenarios of .* have their own load"):
         load_spec(RunOptions(file=folder / "load.toml", rate=5.0))

@@ -174,8 +174,8 @@ def _shared_load(
         counts = [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
         if min(counts) < 1:
             raise UsageError(
-                f"{count(users, 'user')} are too few for {count(len(tables), 'scenario')} with"
-                " these weights",
+                f"{count(users, 'user is', 'users are')} too few for"
+                f" {count(len(tables), 'scenario')} with these weights",
                 hint="--users N",
             )
         parts = [{"users": each} for each in counts]
