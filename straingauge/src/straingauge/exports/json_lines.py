@@ -1,35 +1,19 @@
 """Seconds as JSON lines."""
 
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 
+from straingauge.exports.export_file import ExportFile
 from straingauge.exports.second import Second
 
 
-class JsonLines:
-    """A file with one JSON object for each second; a reader may follow it.
+class JsonLines(ExportFile):
+    """A file with one JSON object for each second."""
 
-    Args:
-        path: The file, which is replaced when the first second comes.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
-
-    def add(self, second: Second) -> None:
-        """Write a line."""
-        if self._file is None:
-            self._file = self._path.open("wb")
-        self._file.write(orjson.dumps(as_json(second)) + b"\n")
-        self._file.flush()
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
+    def content(self, second: Second) -> bytes:
+        """Return the line of a second."""
+        return orjson.dumps(as_json(second)) + b"\n"
 
 
 def as_json(second: Second) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Samples of single requests as JSON lines and as comma-separated values."""
 
-import csv
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, BinaryIO, Final, TextIO
+from typing import Any, Final
 
 import orjson
 
+from straingauge.exports.csv_file import csv_bytes
+from straingauge.exports.export_file import ExportFile
 from straingauge.exports.second import Second
 
 COLUMNS: Final = (
@@ -36,50 +36,21 @@ def sample_rows(second: Second) -> Iterator[dict[str, Any]]:
         }
 
 
-class SampleLines:
-    """A file with one JSON object for each sample; a reader may follow it.
+class SampleLines(ExportFile):
+    """A file with one JSON object for each sample."""
 
-    Args:
-        path: The file, which is replaced when the first second comes.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
-
-    def add(self, second: Second) -> None:
-        """Write the lines of a second."""
-        if self._file is None:
-            self._file = self._path.open("wb")
-        self._file.writelines(orjson.dumps(row) + b"\n" for row in sample_rows(second))
-        self._file.flush()
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
+    def content(self, second: Second) -> bytes:
+        """Return the lines of a second."""
+        return b"".join(orjson.dumps(row) + b"\n" for row in sample_rows(second))
 
 
-class SampleTable:
-    """A file with a row for each sample; the first line has the names.
+class SampleTable(ExportFile):
+    """A file with a row for each sample; the first line has the names."""
 
-    Args:
-        path: The file, which is replaced when the first second comes.
-    """
+    def header(self) -> bytes:
+        """Return the line of names."""
+        return csv_bytes([COLUMNS])
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: TextIO | None = None
-
-    def add(self, second: Second) -> None:
-        """Write the rows of a second."""
-        if self._file is None:
-            self._file = self._path.open("w", encoding="utf-8", newline="")
-            csv.writer(self._file).writerow(COLUMNS)
-        csv.DictWriter(self._file, COLUMNS).writerows(sample_rows(second))
-        self._file.flush()
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
+    def content(self, second: Second) -> bytes:
+        """Return the rows of a second."""
+        return csv_bytes([row[each] for each in COLUMNS] for row in sample_rows(second))
